@@ -1,0 +1,96 @@
+/**
+ * Who is alive, and which held paths stand in the way. The store follows the ledger: it grants nothing, and it may be
+ * lost, late or rolled back at any moment without harm. Every call names its project; every duration is milliseconds of
+ * the store's own logical clock, which never runs backwards and never leaps (docs of `maxStepMs` below).
+ */
+export type LeaseStore = {
+  /**
+   * Where the index stands. Null when there is none, when the store is another process than the one that was loaded
+   * (restart, failover), or when its clock was seen to go back (it was set back to an older state): the caller loads.
+   */
+  version: (project: string) => Promise<IndexVersion | null>;
+  /** Moves the index from exactly `from` to `to`; false, and nothing changes, when it stands elsewhere. */
+  apply: (project: string, from: IndexVersion, to: number, changes: IndexChanges) => Promise<boolean>;
+  /**
+   * Replaces the whole index; every deadline becomes now + ttl. Acts when the index is absent, older, of another ledger,
+   * of another run, or (with `refresh`) also when it already stands at `at.ver`. Never moves backwards. True when it acted.
+   */
+  load: (project: string, at: IndexVersion, snapshot: IndexSnapshot, options?: { refresh?: boolean }) => Promise<boolean>;
+  /** What others hold in the way of these claims, at most `MAX_CONFLICTS`, sorted by (claim, node, hold). Cost grows with path depth only. */
+  check: (project: string, claims: ClaimRequest[], lineage: string[]) => Promise<IndexConflict[]>;
+  /** Starts (or restarts) a session's lease; false when it is condemned. */
+  open: (project: string, session: string, ttlMs: number) => Promise<boolean>;
+  /** Renews sessions, each to its own ttl, in the order asked. O(1) a session, whatever it holds. */
+  beat: (project: string, sessions: string[]) => Promise<Beat[]>;
+  /** Sessions past their ttl and grace, and condemned ones that the ledger has not closed yet. Observes the clock. */
+  stale: (project: string) => Promise<string[]>;
+  /**
+   * Refuses a session's heartbeats from now on, if it is still past ttl and grace at this moment (`dead`: whatever its
+   * deadline, for its process was seen to be gone). 'alive' when it is not, 'unknown' when the store does not know it.
+   */
+  condemn: (project: string, session: string, options?: { dead?: boolean }) => Promise<'done' | 'alive' | 'unknown'>;
+  /** Every live session and the milliseconds left to its deadline, grace not included (negative: stale). */
+  list: (project: string) => Promise<Array<{ session: string; msLeft: number }>>;
+  /** Throws when the store cannot be used. */
+  ping: () => Promise<void>;
+  close: () => Promise<void>;
+};
+
+/** `ledger` changes when the database was restored from a backup; `ver` counts the project's ownership changes. */
+export type IndexVersion = { ledger: string; ver: number };
+
+export type ClaimMode = 'read' | 'write';
+
+/** `node` is the normalised key of @nexus/paths: '' is the whole repository, '/src/a.ts' a path. Files and trees overlap alike. */
+export type ClaimRequest = { node: string; mode: ClaimMode };
+export type IndexedClaim = ClaimRequest & { display: string };
+
+/** A hold may have no claims: a feature that touches nothing is still held. `label` is the feature's slug, null when ad hoc. */
+export type IndexedHold = { id: string; session: string; label: string | null; fence: number };
+
+export type HoldEnd = 'released' | 'lost' | 'forced' | 'handed_over';
+
+/** The net difference between two versions: what came and went in between is not in it. Applied in this order. */
+export type IndexChanges = {
+  claimsEnded: Array<{ hold: string; node: string; mode: ClaimMode }>;
+  holdsEnded: Array<{ id: string; as: HoldEnd }>;
+  sessionsClosed: string[];
+  sessionsOpened: Array<{ id: string; ttlMs: number }>;
+  holdsGranted: IndexedHold[];
+  claimsGranted: Array<{ hold: string } & IndexedClaim>;
+};
+
+export type IndexSnapshot = Pick<IndexChanges, 'sessionsOpened' | 'holdsGranted' | 'claimsGranted'>;
+
+/** `claim` is the position of the requested claim; `why`: the held path is above it, the same, or below it. */
+export type IndexConflict = { claim: number; why: 'above' | 'same' | 'below'; node: string; display: string; mode: ClaimMode; hold: IndexedHold };
+
+export type Beat =
+  | { session: string; state: 'unknown' | 'condemned' }
+  | {
+      session: string;
+      state: 'ok';
+      ttlMs: number;
+      /** Open holds, by fence. */
+      holds: Array<{ id: string; label: string | null; fence: number }>;
+      /** Holds of this session that were ended by somebody else ('lost', 'forced', 'handed_over') since its last beat. */
+      lost: Array<{ id: string; label: string | null; fence: number; as: HoldEnd }>;
+    };
+
+/** More would not help a reader; a pick names every one of them from the ledger. */
+export const MAX_CONFLICTS = 10;
+
+export type LeaseTimes = {
+  /** How long after its deadline a session may still revive. */
+  graceMs: number;
+  /**
+   * The most that the logical clock advances between two observations, whatever the machine's clock did: a stopped store,
+   * a paused machine or a stepped clock then lengthens leases and never ends them. min(5 s, shortest ttl / 4).
+   */
+  maxStepMs: number;
+};
+
+/** The store cannot be reached; the ledger serves meanwhile and nothing expires. */
+export class LeaseStoreUnavailable extends Error {
+  override name = 'LeaseStoreUnavailable';
+}
