@@ -1,0 +1,69 @@
+import { z } from 'zod';
+import { ClaimInputs, Fence, Line, Slug, Timestamp } from './common.ts';
+import { Conflict } from './errors.ts';
+
+export const Claim = z
+  .object({
+    filePath: z.string(),
+    projectId: z.string(),
+    engineerId: z.string(),
+    engineerName: z.string(),
+    featureId: z.string().nullable(),
+    claimedAt: Timestamp,
+    expiresAt: Timestamp.nullable(),
+    featureSlug: z.string().nullable(),
+    sessionId: z.string(),
+    agent: z.string(),
+    kind: z.enum(['file', 'tree']),
+    mode: z.enum(['read', 'write']),
+    fence: z.number().int(),
+    parked: z.boolean(),
+  })
+  .meta({ id: 'Claim' });
+export type Claim = z.infer<typeof Claim>;
+
+export const Refreshed = z.object({ refreshed: z.array(z.string()), notOwned: z.array(z.string()) }).meta({ id: 'Refreshed' });
+export const RefreshBody = z.strictObject({ paths: ClaimInputs.optional() }).prefault({});
+
+export const CheckBody = z.strictObject({ paths: ClaimInputs.min(1) });
+export const Check = z
+  .object({
+    paths: z.array(
+      z.object({
+        path: z.string(),
+        /** `mine`: this session or an ancestor holds it, strongly enough. `held`: conflicts name by whom. */
+        state: z.enum(['free', 'mine', 'held']),
+        conflicts: z.array(Conflict),
+      }),
+    ),
+    /** The answer came from the ledger because the lease store is away. */
+    degraded: z.boolean(),
+  })
+  .meta({ id: 'Check' });
+export type Check = z.infer<typeof Check>;
+
+export const ClaimBody = z.strictObject({
+  paths: ClaimInputs.min(1),
+  /** Extends this hold of the session; without it, the session's ad hoc hold, which is made when there is none. */
+  fence: Fence.optional(),
+  featureSlug: Slug.optional(),
+  reason: Line(500).optional(),
+});
+export const ReleaseClaimsBody = z
+  .strictObject({
+    /** Gives these back; without it the whole ad hoc hold ends. */
+    paths: ClaimInputs.min(1).optional(),
+    fence: Fence.optional(),
+  })
+  .prefault({});
+
+export const HeldPaths = z
+  .object({
+    fence: z.number().int(),
+    featureSlug: z.string().nullable(),
+    /** Every path the hold now has. */
+    paths: z.array(z.string()),
+    changed: z.array(z.string()),
+  })
+  .meta({ id: 'HeldPaths' });
+export type HeldPaths = z.infer<typeof HeldPaths>;

@@ -1,0 +1,52 @@
+import { z } from 'zod';
+
+export const Timestamp = z.string().meta({ format: 'date-time', description: 'RFC 3339, UTC' });
+
+const slugPattern = /^[a-z0-9](?:[a-z0-9._-]{0,78}[a-z0-9])?$/;
+export const Slug = z
+  .string()
+  .regex(slugPattern, 'Use 1 to 80 lower-case letters, digits, dots, dashes or underscores; begin and end with a letter or digit.')
+  .meta({ examples: ['auth-refactor'] });
+
+/** One line of text as a person types it: trimmed, no control characters. */
+export const Line = (max: number) =>
+  z
+    .string()
+    .trim()
+    .min(1)
+    .max(max)
+    // eslint-disable-next-line no-control-regex -- control characters are what it refuses
+    .refine((text) => !/[\u0000-\u001f\u007f]/.test(text) && text.isWellFormed(), 'Control characters and broken Unicode are not allowed here.');
+
+/** Longer text; NUL cannot be stored by PostgreSQL. */
+export const Text = (max: number) =>
+  z.string().max(max).refine((text) => !text.includes('\u0000') && text.isWellFormed(), 'NUL characters and broken Unicode are not allowed here.');
+
+export const page = <T extends z.ZodType>(item: T) =>
+  z.object({ items: z.array(item), nextCursor: z.string().nullable(), hasMore: z.boolean() });
+
+export const PageQuery = z.object({
+  limit: z.coerce.number().int().min(1).max(100).default(50),
+  cursor: z.string().max(512).optional(),
+});
+
+export const roles = ['lead', 'member', 'readonly'] as const;
+export const Role = z.enum(roles);
+export type Role = z.infer<typeof Role>;
+
+/** A path as callers write it: `src/a.ts`, `src/auth/` or `src/auth/**` (a tree), `ro:` in front for reading; or the explicit form. */
+export const ClaimInput = z.union([
+  z.string().max(1100),
+  z.strictObject({
+    path: z.string().max(1100),
+    kind: z.enum(['file', 'tree', 'glob']).optional(),
+    mode: z.enum(['read', 'write']).optional(),
+  }),
+]);
+export type ClaimInput = z.infer<typeof ClaimInput>;
+
+/** At most this many paths in one hold. */
+export const MAX_CLAIMS_PER_HOLD = 500;
+export const ClaimInputs = z.array(ClaimInput).max(MAX_CLAIMS_PER_HOLD);
+
+export const Fence = z.number().int().positive().meta({ description: 'The number of a hold; grows with each hold of the project.' });

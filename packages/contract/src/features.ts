@@ -1,0 +1,87 @@
+import { z } from 'zod';
+import { ClaimInputs, Fence, Line, PageQuery, Slug, Text, Timestamp } from './common.ts';
+import { Conflict } from './errors.ts';
+
+export const featureStatuses = ['draft', 'ready', 'active', 'done', 'cancelled'] as const;
+export type FeatureStatus = (typeof featureStatuses)[number];
+/** In the order in which work is offered. */
+export const lanes = ['now', 'next', 'later', 'icebox'] as const;
+export const Lane = z.enum(lanes);
+export type Lane = z.infer<typeof Lane>;
+
+const Priority = z.number().min(-1e9).max(1e9).meta({ description: 'Within its lane, lowest first. Default: after the last one.' });
+const Spec = Text(64 * 1024);
+const DependsOn = z.array(Slug).max(50);
+
+export const Feature = z
+  .object({
+    id: z.string(),
+    projectId: z.string(),
+    slug: z.string(),
+    title: z.string(),
+    spec: z.string(),
+    status: z.enum(featureStatuses),
+    lane: Lane,
+    priority: z.number(),
+    touches: z.array(z.string()),
+    dependsOn: z.array(z.string()),
+    createdBy: z.string(),
+    claimedBy: z.string().nullable(),
+    claimedAt: Timestamp.nullable(),
+    completedAt: Timestamp.nullable(),
+    createdAt: Timestamp,
+    updatedAt: Timestamp,
+    version: z.number().int(),
+    heldBy: z.object({ sessionId: z.string(), agent: z.string(), engineerName: z.string(), parked: z.boolean() }).nullable(),
+    fence: z.number().int().nullable(),
+    /** Its last session was lost: there may be work to take over. */
+    interrupted: z.boolean(),
+    /** What the caller should know though the call succeeded. */
+    warnings: z.array(z.string()).optional(),
+  })
+  .meta({ id: 'Feature' });
+export type Feature = z.infer<typeof Feature>;
+
+export const CreateFeatureBody = z.strictObject({
+  slug: Slug,
+  title: Line(200),
+  spec: Spec,
+  lane: Lane.default('next'),
+  priority: Priority.optional(),
+  touches: ClaimInputs.default([]),
+  dependsOn: DependsOn.default([]),
+});
+export type CreateFeatureBody = z.input<typeof CreateFeatureBody>;
+
+export const UpdateFeatureBody = z
+  .strictObject({
+    title: Line(200).optional(),
+    spec: Spec.optional(),
+    lane: Lane.optional(),
+    priority: Priority.optional(),
+    touches: ClaimInputs.optional(),
+    dependsOn: DependsOn.optional(),
+    /** Names the hold that a change of `touches` extends or shrinks; without it, the session's current one. */
+    fence: Fence.optional(),
+  })
+  .refine((body) => Object.keys(body).some((key) => key !== 'fence'), 'Name at least one field to change.');
+
+export const ListFeaturesQuery = PageQuery.extend({ status: z.enum(featureStatuses).optional(), lane: Lane.optional() });
+
+export const AvailableFeature = Feature.extend({
+  /** The first holder in the way; null when it can be picked. */
+  blockedBy: z.object({ engineerId: z.string(), engineerName: z.string(), featureSlug: z.string().nullable() }).nullable(),
+  conflicts: z.array(Conflict),
+  /** Slugs of features that must be done first. */
+  waitsFor: z.array(z.string()),
+}).meta({ id: 'AvailableFeature' });
+export type AvailableFeature = z.infer<typeof AvailableFeature>;
+
+export const HoldActionBody = z.strictObject({ fence: Fence.optional() }).prefault({});
+export const PickNextBody = z.strictObject({ lane: Lane.optional() }).prefault({});
+export const ForceReleaseBody = z.strictObject({
+  /** The fence of the hold to end, as `nexus feature show` prints it: so that nobody breaks a newer hold by mistake. */
+  fence: Fence,
+  reason: Line(500),
+});
+export const Deleted = z.object({ deleted: z.literal(true) }).meta({ id: 'Deleted' });

@@ -1,0 +1,28 @@
+import { z } from 'zod';
+import { Claim } from './claims.ts';
+import { Feature } from './features.ts';
+import { Session } from './sessions.ts';
+
+export const ProjectStatus = z
+  .object({
+    activeFeatures: z.array(Feature),
+    claims: z.array(Claim),
+    sessions: z.array(Session.extend({ engineer: z.object({ id: z.string(), name: z.string(), email: z.string() }) })),
+    /** Features whose session was lost: work to take over. */
+    interrupted: z.array(Feature),
+    /** Where the feed stood when this was read: join with it to miss nothing. */
+    cursor: z.string(),
+  })
+  .meta({ id: 'ProjectStatus' });
+export type ProjectStatus = z.infer<typeof ProjectStatus>;
+
+export const Health = z
+  .object({
+    status: z.enum(['ok', 'degraded', 'starting', 'draining', 'unavailable']),
+    checks: z.record(z.string(), z.enum(['ok', 'down'])).optional(),
+  })
+  .meta({ id: 'Health' });
+
+export const Meta = z
+  .object({ name: z.literal('nexus'), version: z.string(), engines: z.object({ database: z.string(), leases: z.string(), bus: z.string() }) })
+  .meta({ id: 'Meta' });
