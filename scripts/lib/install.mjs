@@ -1,0 +1,19 @@
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { capture } from './programs.mjs';
+import { root, say } from './root.mjs';
+
+const stamp = join(root, 'node_modules', '.installed');
+
+/** Installs exactly what bun.lock says; does nothing when it did so for this very lockfile before. */
+export async function installDependencies(bun) {
+  const wanted = createHash('sha256')
+    .update(readFileSync(join(root, 'bun.lock')))
+    .digest('hex');
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return;
+  say('Installing dependencies with Bun (after a change of bun.lock only) …');
+  const { code, output } = await capture(bun, ['install', '--frozen-lockfile'], { cwd: root });
+  if (code !== 0) throw new Error(`bun install --frozen-lockfile failed:\n${output.trim()}`);
+  writeFileSync(stamp, wanted);
+}
