@@ -2,6 +2,7 @@
  * Who is alive, and which held paths stand in the way. The store follows the ledger: it grants nothing, and it may be
  * lost, late or rolled back at any moment without harm. Every call names its project; every duration is milliseconds of
  * the store's own logical clock, which never runs backwards and never leaps (docs of `maxStepMs` below).
+ * Text is ordered by the bytes of its UTF-8. Where `version` answers null there is no index: nothing acts on it but `load`.
  */
 export type LeaseStore = {
   /**
@@ -9,27 +10,34 @@ export type LeaseStore = {
    * (restart, failover), or when its clock was seen to go back (it was set back to an older state): the caller loads.
    */
   version: (project: string) => Promise<IndexVersion | null>;
-  /** Moves the index from exactly `from` to `to`; false, and nothing changes, when it stands elsewhere. */
+  /**
+   * Moves the index from exactly `from` to `to`; false, and nothing changes, when it stands elsewhere. What is there
+   * already stays as it is, what is unknown is passed over, and a hold that ends takes its claims with it.
+   */
   apply: (project: string, from: IndexVersion, to: number, changes: IndexChanges) => Promise<boolean>;
   /**
    * Replaces the whole index; every deadline becomes now + ttl. Acts when the index is absent, older, of another ledger,
    * of another run, or (with `refresh`) also when it already stands at `at.ver`. Never moves backwards. True when it acted.
    */
   load: (project: string, at: IndexVersion, snapshot: IndexSnapshot, options?: { refresh?: boolean }) => Promise<boolean>;
-  /** What others hold in the way of these claims, at most `MAX_CONFLICTS`, sorted by (claim, node, hold). Cost grows with path depth only. */
-  check: (project: string, claims: ClaimRequest[], lineage: string[]) => Promise<IndexConflict[]>;
-  /** Starts (or restarts) a session's lease; false when it is condemned. */
+  /**
+   * What others hold in the way of these claims, at most `MAX_CONFLICTS`, sorted by (claim, node, hold, mode). Cost grows
+   * with path depth only. Null when there is no index: the ledger answers.
+   */
+  check: (project: string, claims: ClaimRequest[], lineage: string[]) => Promise<IndexConflict[] | null>;
+  /** Starts (or restarts) a session's lease; false when it is condemned. Without an index true, and the load brings it. */
   open: (project: string, session: string, ttlMs: number) => Promise<boolean>;
-  /** Renews sessions, each to its own ttl, in the order asked. O(1) a session, whatever it holds. */
+  /** Renews sessions, each to its own ttl, in the order asked. O(1) a session, however many paths it holds. All unknown without an index. */
   beat: (project: string, sessions: string[]) => Promise<Beat[]>;
-  /** Sessions past their ttl and grace, and condemned ones that the ledger has not closed yet. Observes the clock. */
+  /** Sessions past their ttl and grace, and condemned ones that the ledger has not closed yet, sorted. Observes the clock. */
   stale: (project: string) => Promise<string[]>;
   /**
    * Refuses a session's heartbeats from now on, if it is still past ttl and grace at this moment (`dead`: whatever its
-   * deadline, for its process was seen to be gone). 'alive' when it is not, 'unknown' when the store does not know it.
+   * deadline, for its process was seen to be gone). 'alive' when it is not, or when there is no index; 'condemned' when an
+   * earlier call did it and the ledger has not closed it yet: whoever sees that finishes it; 'unknown' when not known.
    */
-  condemn: (project: string, session: string, options?: { dead?: boolean }) => Promise<'done' | 'alive' | 'unknown'>;
-  /** Every live session and the milliseconds left to its deadline, grace not included (negative: stale). */
+  condemn: (project: string, session: string, options?: { dead?: boolean }) => Promise<'done' | 'condemned' | 'alive' | 'unknown'>;
+  /** Every session not condemned, sorted, and the milliseconds left to its deadline, grace not included (negative: stale). */
   list: (project: string) => Promise<Array<{ session: string; msLeft: number }>>;
   /** Throws when the store cannot be used. */
   ping: () => Promise<void>;
@@ -63,7 +71,14 @@ export type IndexChanges = {
 export type IndexSnapshot = Pick<IndexChanges, 'sessionsOpened' | 'holdsGranted' | 'claimsGranted'>;
 
 /** `claim` is the position of the requested claim; `why`: the held path is above it, the same, or below it. */
-export type IndexConflict = { claim: number; why: 'above' | 'same' | 'below'; node: string; display: string; mode: ClaimMode; hold: IndexedHold };
+export type IndexConflict = {
+  claim: number;
+  why: 'above' | 'same' | 'below';
+  node: string;
+  display: string;
+  mode: ClaimMode;
+  hold: IndexedHold;
+};
 
 export type Beat =
   | { session: string; state: 'unknown' | 'condemned' }
