@@ -1,0 +1,28 @@
+import type { PathCase } from './claim.ts';
+
+/** The code points HFS+ ignores in names: git's own list (utf8.c, next_hfs_char), behind CVE-2014-9390. */
+const ignoredByHfs = /[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]/g;
+
+/**
+ * One segment's key: equal for all spellings that some file system takes for one name. A wrong "different" corrupts
+ * work, a wrong "same" only blocks two files that no macOS or Windows checkout could hold. Idempotent.
+ * '' when nothing visible is left.
+ */
+export function foldSegment(segment: string, pathCase: PathCase): string {
+  // Again NFC after the strip: it may have parted a letter from its accent.
+  const visible = segment.normalize('NFC').replace(ignoredByHfs, '').normalize('NFC');
+  return withoutTrail(pathCase === 'insensitive' ? foldCase(visible) : visible);
+}
+
+/** Upper first would leave ẞ as ß, while ß becomes ss; NFC last, because upper case takes letters like ǰ apart. */
+const foldCase = (text: string) => text.toLowerCase().toUpperCase().toLowerCase().normalize('NFC');
+
+/** NTFS drops trailing dots and spaces. A loop, for /[. ]+$/ is quadratic on a long run of dots. */
+function withoutTrail(text: string): string {
+  let end = text.length;
+  while (end > 0 && (text[end - 1] === '.' || text[end - 1] === ' ')) end -= 1;
+  return text.slice(0, end);
+}
+
+/** Whether a folded segment is git's directory: `.git`, or a short name that NTFS may give to it (`git~1`). */
+export const isGitDir = (folded: string) => folded === '.git' || /^git~[0-9]+$/.test(folded);

@@ -1,0 +1,239 @@
+import { describe, expect, test } from 'bun:test';
+import fc from 'fast-check';
+import type { Claim, ClaimInput, PathCase } from './claim.ts';
+import { formatClaim, parseClaim } from './parse.ts';
+import { pathErrorCodes, type PathErrorCode } from './refusals.ts';
+
+function claimOf(input: string | ClaimInput, pathCase: PathCase = 'insensitive'): Claim {
+  const parsed = parseClaim(input, { pathCase });
+  if (!parsed.ok) throw new Error(`${parsed.code}: ${parsed.message}`);
+  return parsed.claim;
+}
+
+function codeOf(input: string | ClaimInput): PathErrorCode | undefined {
+  const parsed = parseClaim(input);
+  return parsed.ok ? undefined : parsed.code;
+}
+
+describe('spellings of one path have one node', () => {
+  const same: Record<string, { kind: 'file' | 'tree'; spellings: string[] }> = {
+    '/src/a.ts': {
+      kind: 'file',
+      spellings: [
+        'src/a.ts',
+        './src/a.ts',
+        'src//a.ts',
+        'src/b/../a.ts',
+        'src\\a.ts',
+        'SRC/A.TS',
+        'src/a.ts.',
+        'src/a.ts ',
+        'src ./a.ts. .',
+      ],
+    },
+    '/src': {
+      kind: 'tree',
+      spellings: ['src/', 'src/**', 'src/**/*', 'src/.', 'src/**/**', 'src/**/', 'src/b/..', 'src\\**\\*', 'src/**/*/**'],
+    },
+    '/é': { kind: 'file', spellings: ['\u00e9', 'e\u0301', '\u00c9', 'E\u0301', 'e\u200d\u0301'] },
+    '': { kind: 'tree', spellings: ['.', './', '**', '**/*', './**', 'src/..', '.\\'] },
+    '/strasse': { kind: 'file', spellings: ['straße', 'STRASSE', 'STRAẞE', 'ſtrasse', 'stra\u200csse'] },
+    '/σοφός': { kind: 'file', spellings: ['σοφός', 'ΣΟΦΌΣ', 'σοφόσ', 'ΣΟΦΌΣ.'] },
+    '/k': { kind: 'file', spellings: ['k', 'K', '\u212a', '\ufeffk'] },
+  };
+  for (const [node, { kind, spellings }] of Object.entries(same))
+    test.each(spellings)(`%j is the ${kind} ${JSON.stringify(node)}`, (spelling) => {
+      expect(claimOf(spelling)).toMatchObject({ node, kind, mode: 'write' });
+    });
+
+  test('a case-sensitive project tells case apart, and still joins what file systems join without it', () => {
+    expect(claimOf('SRC/A.ts', 'sensitive').node).toBe('/SRC/A.ts');
+    expect(claimOf('e\u200d\u0301. ', 'sensitive').node).toBe('/\u00e9');
+  });
+});
+
+describe('what a path is refused for', () => {
+  const cases: [string | ClaimInput, PathErrorCode][] = [
+    ['', 'PATH_EMPTY'],
+    ['ro:', 'PATH_EMPTY'],
+    ['a\ud800b', 'PATH_ENCODING'],
+    ['\udc00/\ud800', 'PATH_ENCODING'],
+    ['a\u0000b', 'PATH_CONTROL'],
+    ['a\n', 'PATH_CONTROL'],
+    ['a\u007f', 'PATH_CONTROL'],
+    ['/etc/passwd', 'PATH_ABSOLUTE'],
+    ['\\src', 'PATH_ABSOLUTE'],
+    ['\\\\server\\share', 'PATH_ABSOLUTE'],
+    ['C:\\src', 'PATH_ABSOLUTE'],
+    ['c:src', 'PATH_ABSOLUTE'],
+    ['~/src', 'PATH_ABSOLUTE'],
+    ['~root', 'PATH_ABSOLUTE'],
+    ['ro:/etc', 'PATH_ABSOLUTE'],
+    ['..', 'PATH_ESCAPES'],
+    ['src/../../x', 'PATH_ESCAPES'],
+    ['src\\..\\..', 'PATH_ESCAPES'],
+    ['src/*/../x', 'PATH_ESCAPES'],
+    ['src/**/a/..', 'PATH_ESCAPES'],
+    ['.git', 'PATH_GITDIR'],
+    ['.git/config', 'PATH_GITDIR'],
+    ['vendor/lib/.GIT/hooks', 'PATH_GITDIR'],
+    ['.g\u200cit/config', 'PATH_GITDIR'],
+    ['.git. /config', 'PATH_GITDIR'],
+    ['.git/**', 'PATH_GITDIR'],
+    ['git~1', 'PATH_GITDIR'],
+    ['GIT~12/x', 'PATH_GITDIR'],
+    ['a/.../b', 'PATH_EMPTY_SEGMENT'],
+    ['a/ ', 'PATH_EMPTY_SEGMENT'],
+    ['.\u200d.', 'PATH_EMPTY_SEGMENT'],
+    ['a/\ufeff', 'PATH_EMPTY_SEGMENT'],
+    [Array.from({ length: 65 }, () => 'a').join('/'), 'PATH_TOO_LONG'],
+    ['a'.repeat(256), 'PATH_TOO_LONG'],
+    ['é'.repeat(128), 'PATH_TOO_LONG'],
+    [Array.from({ length: 5 }, () => 'a'.repeat(205)).join('/'), 'PATH_TOO_LONG'],
+    ['./'.repeat(2049), 'PATH_TOO_LONG'],
+    ['*', 'PATH_GLOB_UNSUPPORTED'],
+    ['src/*', 'PATH_GLOB_UNSUPPORTED'],
+    ['src/*.ts', 'PATH_GLOB_UNSUPPORTED'],
+    ['src/a?.ts', 'PATH_GLOB_UNSUPPORTED'],
+    ['src/**/*.ts', 'PATH_GLOB_UNSUPPORTED'],
+    ['src/**/a', 'PATH_GLOB_UNSUPPORTED'],
+    ['src/*/**', 'PATH_GLOB_UNSUPPORTED'],
+    ['src/**/*/*', 'PATH_GLOB_UNSUPPORTED'],
+    ['src/***', 'PATH_GLOB_UNSUPPORTED'],
+    ['src**', 'PATH_GLOB_UNSUPPORTED'],
+    [{ path: 'src/{a,b}.ts', kind: 'glob' }, 'PATH_GLOB_UNSUPPORTED'],
+    ['res:port/5432', 'PATH_RESOURCE_UNSUPPORTED'],
+    ['ro:res:port/5432', 'PATH_RESOURCE_UNSUPPORTED'],
+  ];
+
+  test.each(cases)('%j is refused as %s', (input, code) => expect(codeOf(input)).toBe(code));
+
+  test('every code has a case, and its message is short sentences that end in advice', () => {
+    expect(new Set(cases.map(([, code]) => code))).toEqual(new Set(pathErrorCodes));
+    for (const [input] of cases) {
+      const parsed = parseClaim(input);
+      if (parsed.ok) throw new Error('not refused');
+      expect(parsed.message).toMatch(/\. (?:\p{Lu}.*[.])$/u);
+      expect(parsed.message.length).toBeLessThan(1000);
+    }
+  });
+
+  test('the first rule that a path breaks names the refusal', () => {
+    expect(codeOf('/\ud800\u0000')).toBe('PATH_ENCODING');
+    expect(codeOf('/a\u0000')).toBe('PATH_CONTROL');
+    expect(codeOf('/../.git')).toBe('PATH_ABSOLUTE');
+    expect(codeOf('../.git/*')).toBe('PATH_ESCAPES');
+    expect(codeOf(`.git/${'a'.repeat(256)}`)).toBe('PATH_GITDIR');
+  });
+
+  test.each([
+    'app/[id]/page.tsx',
+    '(group)/layout.tsx',
+    '{{cookiecutter.slug}}/setup.py',
+    '.github/workflows/ci.yml',
+    '.gitignore',
+    'a.git/x',
+    'git~',
+    'git~a',
+    'git~1a',
+    'a/~b',
+    'a/c:d',
+    'src/a..b',
+    'res/x',
+    Array.from({ length: 64 }, () => 'a').join('/'),
+    'a'.repeat(255),
+    [...Array.from({ length: 4 }, () => 'a'.repeat(204)), 'a'.repeat(204)].join('/'),
+  ])('%j is an ordinary file', (path) => {
+    expect(claimOf(path)).toEqual({ kind: 'file', mode: 'write', node: `/${path}`, display: path });
+  });
+});
+
+describe('what the user reads', () => {
+  test.each([
+    ['./Src\\A.ts. ', 'Src/A.ts. '],
+    ['E\u0301/**', '\u00c9/'],
+    ['ro:Docs//', 'ro:Docs/'],
+    ['ro:ro:docs', 'ro:docs'],
+    ['x/..', '.'],
+    ['ro:**', 'ro:.'],
+    ['./~$report.docx', './~$report.docx'],
+    ['a/../c:b', './c:b'],
+    ['./ro:notes', './ro:notes'],
+    ['ro:./res:x', 'ro:./res:x'],
+  ])('%j is shown as %j', (input, shown) => {
+    expect(formatClaim(claimOf(input))).toBe(shown);
+    expect(claimOf(shown)).toEqual(claimOf(input));
+  });
+});
+
+describe('the object form', () => {
+  test('kind and mode say what the spelling leaves open', () => {
+    expect(claimOf({ path: 'Src', kind: 'tree', mode: 'read' })).toEqual({ kind: 'tree', mode: 'read', node: '/src', display: 'Src/' });
+    expect(claimOf({ path: 'Src' })).toEqual(claimOf('Src'));
+  });
+
+  test('where input says two things, the stronger claim holds', () => {
+    expect(claimOf({ path: 'src/', kind: 'file' }).kind).toBe('tree');
+    expect(claimOf({ path: '.', kind: 'file' }).kind).toBe('tree');
+    expect(claimOf({ path: 'ro:src', mode: 'write' })).toEqual(claimOf('src'));
+    expect(claimOf({ path: 'ro:src' })).toEqual(claimOf('ro:src'));
+  });
+});
+
+describe('hostile strings', () => {
+  const alphabet = [
+    'a B ß ẞ Σ ς İ ı \u212a ǰ e\u0301 \u0301 \u0345 ᾳ \u{10400} \ud800 \udc00 \u{1f600} \u{1f468}\u200d\u{1f469}',
+    '\u200d \u200c \ufeff \u202e . .. ... / / // \\ ./ ../ * ** ? : ~ \u0000 .git git~1 ro: res: C: [ {',
+  ]
+    .join(' ')
+    .split(' ')
+    .concat(' ');
+  // Half of the runs come from letters that make legal paths, or most strings would be refused at the first rule.
+  const tame = alphabet.filter((part) => !/[*?\p{Cc}\p{Surrogate}]|\.\.|^res:/u.test(part));
+  const text = fc.oneof(fc.array(fc.constantFrom(...alphabet), { maxLength: 9 }), fc.array(fc.constantFrom(...tame), { maxLength: 7 }));
+  const anyPath = text.map((parts) => parts.join(''));
+
+  test('200,000 of them: refused, or a clean key that display and format lead back to', () => {
+    let accepted = 0;
+    fc.assert(
+      fc.property(anyPath, fc.constantFrom<PathCase>('insensitive', 'sensitive'), (path, pathCase) => {
+        const parsed = parseClaim(path, { pathCase });
+        if (!parsed.ok) return pathErrorCodes.includes(parsed.code);
+        accepted += 1;
+        const { claim } = parsed;
+        const keys = claim.node.split('/').slice(1);
+        return (
+          keys.every((key) => key !== '' && !/[. ]$|[\\*?\p{Cc}]/u.test(key) && key !== '.git') &&
+          (claim.node === '' || claim.node.startsWith('/')) &&
+          claimOf(claim.display, pathCase).node === claim.node &&
+          Bun.deepEquals(claimOf(formatClaim(claim), pathCase), claim, true)
+        );
+      }),
+      { numRuns: 200_000 },
+    );
+    expect(accepted).toBeGreaterThan(40_000);
+  }, 30_000);
+
+  test('spelling in another case or form never gives another key', () => {
+    fc.assert(
+      fc.property(anyPath, (path) => {
+        const parsed = parseClaim(path);
+        if (!parsed.ok) return true;
+        const { node } = parsed.claim;
+        // Invisible marks go first: a capital iota in place of U+0345 would end the accents that one of them parted.
+        const display = parsed.claim.display.replace(/\u200c|\u200d|\u202e|\ufeff/gu, '').normalize('NFC');
+        // A capital `C:` or `RO:` may change what the head of the string means, hence the directory in front.
+        return [display.toUpperCase(), display.toLowerCase(), display.normalize('NFD')].every(
+          (other) => claimOf(`x/${other}`).node === (node === '' ? '/x' : `/x${node}`),
+        );
+      }),
+      { numRuns: 20_000 },
+    );
+  });
+
+  test('a megabyte of anything is answered at once', () => {
+    const begun = performance.now();
+    for (const part of ['a/', '../', './', '.', ' ', '*', '\u0301\u0345', 'ro:', '\\']) codeOf(part.repeat(1_000_000 / part.length));
+    expect(performance.now() - begun).toBeLessThan(1_000);
+  });
+});
