@@ -18,7 +18,7 @@ const has = (file) => existsSync(join(root, file));
 const hasTeam = (engines) => engines.TEST_DATABASE_URL !== undefined && engines.TEST_REDIS_URL !== undefined;
 
 async function script(name) {
-  const { code, output } = await capture(bun, ['run', name], { cwd: root, env });
+  const { code, output } = await capture(bun, ['--no-orphans', 'run', name], { cwd: root, env });
   if (code !== 0) console.log(output.trim());
   return code === 0;
 }

@@ -6,7 +6,7 @@ import { root } from './root.mjs';
 /** Runs `bun run demo`, on the team engines when `engines` has both; its output is shown only when it fails. */
 export async function runDemo(bun, env, engines) {
   const team = engines && (await teamEnvironment(engines));
-  const { code, output } = await capture(bun, ['run', 'demo'], { cwd: root, env: { ...env, ...team } });
+  const { code, output } = await capture(bun, ['--no-orphans', 'run', 'demo'], { cwd: root, env: { ...env, ...team } });
   if (code !== 0) console.log(output.trim());
   return code === 0;
 }
