@@ -59,7 +59,8 @@ export function createMemoryLeases({ graceMs, maxStepMs, now = () => performance
       for (const claim of changes.claimsEnded) project.claims.endClaim(claim);
       for (const { id: hold, as } of changes.holdsEnded) {
         const ended = project.claims.endHold(hold);
-        if (ended && as !== 'released') project.sessions.get(ended.session)?.lost.push({ ...ended, as });
+        const holder = ended && project.sessions.get(ended.session);
+        if (holder && !holder.condemned && as !== 'released') holder.lost.push({ ...ended, as });
       }
       for (const session of changes.sessionsClosed) project.sessions.delete(session);
       grant(project, changes);
