@@ -225,6 +225,7 @@ export function createFeedSocket(needs: FeedSocketNeeds) {
     handlers,
     revoked,
     removed,
+    size: () => byKey.names().reduce((sum, keyId) => sum + byKey.size(keyId), 0),
     /** For shutdown: refuses new sockets and ends all others; clients come back by themselves. */
     closeAll() {
       closing = true;

@@ -40,10 +40,17 @@ end
 
 -- Claims of one hold share most ancestors, so counters are written once, at the end. A zero goes: nothing held leaves no key.
 local function write_counters()
+  -- Redis packs a small hash into a list that every read walks: a check took 200 µs with 100 claims, 75 µs with 100,000.
+  -- One field longer than hash-max-listpack-value (64) prevents it.
+  local unpacked = string.rep('-', 65)
+  redis.call('HSET', counters, unpacked, '')
   for counter, by in pairs(changed) do
     if by ~= 0 and redis.call('HINCRBY', counters, counter, by) == 0 then
       redis.call('HDEL', counters, counter)
     end
+  end
+  if redis.call('HLEN', counters) == 1 then
+    redis.call('DEL', counters)
   end
 end
 

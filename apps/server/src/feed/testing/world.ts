@@ -58,9 +58,9 @@ export function createWorld(database: Database, options: { pollMs?: number; bloc
   }
 
   /** One change with `count` events. */
-  const append = (projectId: string, count = 1) =>
+  const append = (projectId: string, count = 1, path = 'src/a.ts') =>
     ledger.change({ projectId, system: true }, 'test', async (_tx, at) => {
-      for (let each = 0; each < count; each += 1) at.emit({ type: 'files_claimed', data: { paths: ['src/a.ts'], type: 'not this' } });
+      for (let each = 0; each < count; each += 1) at.emit({ type: 'files_claimed', data: { paths: [path], type: 'not this' } });
     });
 
   return { database, bus, feed, newProject, append };

@@ -1,0 +1,154 @@
+import { readFileSync } from 'node:fs';
+import { Hono } from 'hono';
+import { cors } from 'hono/cors';
+import { api } from '@nexus/contract';
+import { authRoutes } from './auth/index.ts';
+import { claimsRoutes } from './claims/index.ts';
+import type { Deps } from './deps.ts';
+import { featuresRoutes } from './features/index.ts';
+import { eventsStream, resumeFrom } from './feed/index.ts';
+import { openApiDocument } from './openapi.ts';
+import { AppError, notFound } from './platform/errors.ts';
+import { answerError, createRouter, type HttpEnv } from './platform/http.ts';
+import { projectsRoutes } from './projects/index.ts';
+import { recoveryRoutes } from './recovery/index.ts';
+import { sessionsRoutes } from './sessions/index.ts';
+import { statusRoutes } from './status/index.ts';
+
+export type AppOptions = {
+  deps: Deps;
+  /** The peer's address, and what a quiet stream needs; absent where requests come from a test. */
+  connection?: (request: Request) => { ip: string; keepOpen: () => void };
+  /** Ends every open stream. */
+  closing: AbortSignal;
+};
+
+const DOCS_CSP = "default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'";
+
+/** The HTTP API. Takes what it needs; opens nothing. */
+export function createApp({ deps, connection, closing }: AppOptions): Hono<HttpEnv> {
+  const { config, log, auth, projects, sessions, claims, features, lifecycle, recovery, status, health, feed, tickets, limits, metrics, version, engines } = deps;
+  const app = new Hono<HttpEnv>();
+
+  app.use(async (c, next) => {
+    const given = c.req.header('x-request-id');
+    c.set('requestId', given && /^[A-Za-z0-9._-]{8,64}$/.test(given) ? given : Bun.randomUUIDv7());
+    c.set('ip', clientIp(connection?.(c.req.raw).ip ?? '127.0.0.1', c.req.header('x-forwarded-for'), config.trustedProxies));
+    const start = performance.now();
+    await next();
+    const route = c.get('route') ?? 'other';
+    c.header('x-request-id', c.get('requestId'));
+    c.header('x-content-type-options', 'nosniff');
+    c.header('referrer-policy', 'no-referrer');
+    if (!c.res.headers.has('content-security-policy')) c.header('content-security-policy', "default-src 'none'");
+    metrics.requests.inc({ method: c.req.method, route, status: c.res.status });
+    metrics.duration.observe({ method: c.req.method, route }, (performance.now() - start) / 1000);
+  });
+  if (config.allowedOrigins.length > 0) app.use(cors({ origin: config.allowedOrigins, exposeHeaders: ['ratelimit', 'ratelimit-policy', 'retry-after', 'etag', 'x-request-id'] }));
+
+  app.onError((error, c) => {
+    if (error instanceof AppError) metrics.errors.inc({ code: error.code });
+    return answerError(error, c, log);
+  });
+  app.notFound((c) => answerError(new AppError('NOT_FOUND', 'There is no such route. /api/docs lists them all.'), c, log));
+
+  const route = createRouter({
+    app,
+    log,
+    maxBodyBytes: config.limits.bodyBytes,
+    authenticate: async (header, ip) => {
+      await limits.refuseAfterFailures(ip);
+      try {
+        return await auth.authenticate(header);
+      } catch (error) {
+        if (error instanceof AppError && error.code === 'INVALID_API_KEY') await limits.failed(ip);
+        throw error;
+      }
+    },
+    membership: projects.membership,
+    resolveSession: sessions.resolve,
+    actingSession: sessions.acting,
+    readingSession: sessions.reading,
+    renew: sessions.renew,
+    limit: limits.take,
+    // Heartbeats of agents that work are answered until the very end.
+    ready: () => health.phase() === 'serving',
+  });
+  authRoutes(route, { auth });
+  projectsRoutes(route, { projects });
+  sessionsRoutes(route, { sessions });
+  recoveryRoutes(route, { recovery });
+  featuresRoutes(route, { features, lifecycle });
+  claimsRoutes(route, { claims });
+  statusRoutes(route, { status, meta: { version, engines } });
+
+  route(api.events, async ({ actor, query, raw }) => {
+    const after = resumeFrom(raw.headers.get('last-event-id'), query.after);
+    if (!raw.headers.get('accept')?.includes('text/event-stream')) return feed.page(actor.projectId, after, query.limit);
+    connection?.(raw).keepOpen();
+    const allowed = async () => (await projects.membership(actor.engineer.id, actor.projectId)) !== undefined;
+    return eventsStream({ feed, projectId: actor.projectId, after, signal: AbortSignal.any([raw.signal, closing]), allowed });
+  });
+  route(api.wsTicket, async ({ actor, body }) => {
+    if (body.projectId && !(await projects.membership(actor.engineer.id, body.projectId))) throw notFound();
+    return tickets.issue(actor, body.projectId);
+  });
+
+  healthRoutes(app, deps);
+  docsRoutes(app, version);
+  return app;
+}
+
+function healthRoutes(app: Hono<HttpEnv>, { health, metrics, config, status, sockets }: Deps) {
+  const live = (path: string) => app.get(path, (c) => c.json({ status: 'ok' }));
+  live('/health');
+  live('/api/health/live');
+  const ready = (path: string, always: boolean) =>
+    app.get(path, async (c) => {
+      const state = await health.check();
+      return c.json(state.body, state.ready || always ? 200 : 503);
+    });
+  ready('/api/health', true);
+  ready('/api/health/ready', false);
+
+  app.get('/api/metrics', async (c) => {
+    if (config.metricsToken ? c.req.header('authorization') !== `Bearer ${config.metricsToken}` : !config.loopback) {
+      throw new AppError('UNAUTHORIZED', 'Beyond loopback, metrics need the bearer token that METRICS_TOKEN sets.');
+    }
+    try {
+      const totals = await status.totals();
+      metrics.claims.set(totals.claims);
+      metrics.sessions.set(totals.sessions);
+      for (const row of totals.features) metrics.features.set({ status: row.status }, row.count);
+    } catch {
+      // The database is away; what is counted here is still worth reading.
+    }
+    metrics.sockets.set(sockets());
+    return c.body(await metrics.registry.metrics(), 200, { 'content-type': metrics.registry.contentType });
+  });
+}
+
+function docsRoutes(app: Hono<HttpEnv>, version: string) {
+  let document: object | undefined;
+  app.get('/api/openapi.json', (c) => c.json((document ??= openApiDocument(version))));
+  app.get('/api/docs', (c) => {
+    c.header('content-security-policy', DOCS_CSP);
+    return c.html(`<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Nexus API</title><link rel="stylesheet" href="/api/docs/swagger-ui.css"></head>
+<body><div id="ui"></div><script src="/api/docs/swagger-ui-bundle.js"></script>
+<script>SwaggerUIBundle({ url: '/api/openapi.json', dom_id: '#ui', deepLinking: true, validatorUrl: null });</script></body></html>`);
+  });
+  const assets: Record<string, string> = { 'swagger-ui.css': 'text/css', 'swagger-ui-bundle.js': 'text/javascript' };
+  app.get('/api/docs/:asset', (c) => {
+    const name = c.req.param('asset');
+    const type = assets[name];
+    if (!type) throw notFound();
+    return c.body(readFileSync(Bun.resolveSync(`swagger-ui-dist/${name}`, import.meta.dir)), 200, { 'content-type': type, 'cache-control': 'public, max-age=86400' });
+  });
+}
+
+/** Proxies append on the right: with so many trusted ones, that many from the right is the client. */
+function clientIp(peer: string, forwarded: string | undefined, trustedProxies: number): string {
+  if (trustedProxies === 0 || !forwarded) return peer;
+  const hops = forwarded.split(',').map((hop) => hop.trim());
+  return hops[Math.max(0, hops.length - trustedProxies)] ?? peer;
+}

@@ -1,0 +1,64 @@
+import { sql } from 'drizzle-orm';
+import { bigint, customType, index, pgTable, text, timestamp, uniqueIndex, uuid } from 'drizzle-orm/pg-core';
+import { engineers } from '../auth/auth.table.ts';
+import { projects } from '../projects/projects.table.ts';
+import { sessions } from '../sessions/sessions.table.ts';
+
+const at = (name: string) => timestamp(name, { withTimezone: true, precision: 3 });
+const count = (name: string) => bigint(name, { mode: 'number' });
+/** Compared byte by byte: what lies below a directory is then one range. */
+const node = customType<{ data: string }>({ dataType: () => 'text collate "C"' });
+
+/** A set of claims under one fence. Open while `endedVer` is null. */
+export const holds = pgTable(
+  'holds',
+  {
+    id: uuid('id').primaryKey(),
+    projectId: uuid('project_id').notNull().references(() => projects.id),
+    sessionId: uuid('session_id').notNull().references(() => sessions.id),
+    engineerId: uuid('engineer_id').notNull().references(() => engineers.id),
+    /** Null: ad hoc. */
+    featureId: uuid('feature_id'),
+    fence: count('fence').notNull(),
+    reason: text('reason'),
+    grantedAt: at('granted_at').notNull().defaultNow(),
+    grantedVer: count('granted_ver').notNull(),
+    parkedAt: at('parked_at'),
+    endedAt: at('ended_at'),
+    endedVer: count('ended_ver'),
+    endedAs: text('ended_as', { enum: ['released', 'lost', 'forced', 'handed_over'] }),
+  },
+  (t) => [
+    uniqueIndex('holds_fence').on(t.projectId, t.fence),
+    uniqueIndex('holds_open_feature').on(t.featureId).where(sql`${t.endedVer} is null`),
+    index('holds_open_session').on(t.sessionId).where(sql`${t.endedVer} is null`),
+    index('holds_open').on(t.projectId).where(sql`${t.endedVer} is null`),
+    index('holds_feature').on(t.featureId, t.fence),
+    index('holds_granted').on(t.projectId, t.grantedVer),
+    index('holds_ended').on(t.projectId, t.endedVer),
+  ],
+);
+
+export const claims = pgTable(
+  'claims',
+  {
+    id: uuid('id').primaryKey(),
+    projectId: uuid('project_id').notNull(),
+    holdId: uuid('hold_id').notNull().references(() => holds.id),
+    kind: text('kind', { enum: ['file', 'tree'] }).notNull(),
+    mode: text('mode', { enum: ['read', 'write'] }).notNull(),
+    /** The key: what decides. */
+    node: node('node').notNull(),
+    /** What people read. */
+    display: text('display').notNull(),
+    grantedAt: at('granted_at').notNull().defaultNow(),
+    grantedVer: count('granted_ver').notNull(),
+    endedVer: count('ended_ver'),
+  },
+  (t) => [
+    index('claims_held').on(t.projectId, t.node).where(sql`${t.endedVer} is null`),
+    index('claims_hold').on(t.holdId).where(sql`${t.endedVer} is null`),
+    index('claims_granted').on(t.projectId, t.grantedVer),
+    index('claims_ended').on(t.projectId, t.endedVer),
+  ],
+);

@@ -1,0 +1,230 @@
+import type { z } from 'zod';
+import type { Check, CheckBody, Claim as ClaimView, ClaimBody, Conflict, HeldPaths, Refreshed as RefreshedPaths, ReleaseClaimsBody } from '@nexus/contract';
+import { type Claim, compatible, formatClaim, isWithin, type PathCase, reduceClaims } from '@nexus/paths';
+import type { Database, Queryable } from '../engines/database/database.ts';
+import { type LeaseStore, LeaseStoreUnavailable } from '../engines/leases/leases.ts';
+import type { Change, Ledger } from '../ledger/index.ts';
+import type { Actor, SessionActor } from '../platform/actor.ts';
+import { AppError } from '../platform/errors.ts';
+import { requireLive, SessionOver } from '../sessions/index.ts';
+import { endAll, extend, grant, requireFree, shrink } from './holds.ts';
+import { claimsOf, type HeldClaim, heldClaims, type Hold, type Obstacle, obstacles, obstaclesAmong, openHolds } from './holds.store.ts';
+import { deadlineOf, InTheWay, toConflict } from './obstruction.ts';
+import { parseTouches } from './touches.ts';
+
+export type Claims = ReturnType<typeof createClaims>;
+
+type Needs = {
+  database: Database;
+  leases: LeaseStore;
+  ledger: Ledger;
+  pathCase: (projectId: string) => Promise<PathCase>;
+  deadlines: (projectId: string) => Promise<Map<string, number>>;
+  storeWasAway: () => void;
+  /** Ends those of these sessions that are past their grace period; answers how many that were. */
+  loseStale: (projectId: string, sessionIds: string[]) => Promise<number>;
+  over: (sessionId: string) => Promise<AppError>;
+};
+
+/** What a feature's hold is changed by; the feature slice hands it in. */
+export type HeldFeature = { id: string; slug: string; title: string; hold: { id: string; fence: number; lineage: string[]; sessionId: string } | null };
+
+export function createClaims({ database, leases, ledger, pathCase, deadlines, storeWasAway, loseStale, over }: Needs) {
+  /**
+   * Runs a change. A dead holder in its way is lost on the spot, and the change is tried again; live ones are named in
+   * a 409. A session that is over gets its 410. The change itself leaves nothing behind when it throws.
+   */
+  async function attempt<T>(projectId: string, change: () => Promise<T>): Promise<T> {
+    for (let tries = 0; ; tries += 1) {
+      try {
+        return await change();
+      } catch (error) {
+        if (error instanceof SessionOver) throw await over(error.sessionId);
+        if (!(error instanceof InTheWay)) throw error;
+        const holders = new Set(error.holders.filter(({ parkedAt }) => !parkedAt).map(({ sessionId }) => sessionId));
+        // Each round loses at least one session for good, so this ends; the bound is for a bug.
+        if (tries < 10 && (await loseStale(projectId, [...holders])) > 0) continue;
+        throw error.refusal(await deadlines(projectId));
+      }
+    }
+  }
+
+  async function list(projectId: string, of: { sessions?: string[] } = {}): Promise<ClaimView[]> {
+    const [held, left] = await Promise.all([heldClaims(database.db, projectId, of), deadlines(projectId)]);
+    return held.map((claim) => toView(claim, left));
+  }
+
+  /** By feature: what stands in the way of its touches. One query for all of them. */
+  async function obstaclesOf(on: Queryable, projectId: string, features: Array<{ id: string; touches: string[] }>, lineage: string[]): Promise<Map<string, Obstacle[]>> {
+    const spelling = await pathCase(projectId);
+    const wanted = features.map(({ id, touches }) => ({ id, claims: parseTouches(touches, 'touches', spelling) }));
+    const found = await obstacles(on, projectId, reduceClaims(wanted.flatMap(({ claims }) => claims)), lineage);
+    const held = [...new Map(found.map(({ held: other }) => [`${other.hold.id} ${other.claim.node}`, other])).values()];
+    return new Map(wanted.map(({ id, claims }) => [id, obstaclesAmong(claims, held)]));
+  }
+
+  /** Would these be free for the acting session? From the index; from the ledger while the store is away. */
+  async function check(actor: Actor, body: z.output<typeof CheckBody>): Promise<Check> {
+    const wanted = parseEach(body.paths, await pathCase(actor.projectId));
+    const lineage = actor.session?.lineage ?? [];
+    let degraded = false;
+    let inWay: Map<number, Conflict[]>;
+    try {
+      const found = await leases.check(actor.projectId, wanted, lineage);
+      // Null: the index was lost this moment, and the ledger knows.
+      inWay = found?.length === 0 ? new Map() : await named(actor, wanted, lineage);
+    } catch (error) {
+      if (!(error instanceof LeaseStoreUnavailable)) throw error;
+      storeWasAway();
+      degraded = true;
+      inWay = await named(actor, wanted, lineage);
+    }
+    const mine = actor.session && inWay.size < wanted.length ? await heldClaims(database.db, actor.projectId, { sessions: lineage }) : [];
+    return {
+      paths: wanted.map((claim, position) => {
+        const conflicts = inWay.get(position) ?? [];
+        const state = conflicts.length > 0 ? ('held' as const) : mine.some(({ claim: held }) => covers(held, claim)) ? ('mine' as const) : ('free' as const);
+        return { path: claim.display, state, conflicts };
+      }),
+      degraded,
+    };
+  }
+
+  /** The ledger's word on what the index saw: with names, and right even where the index is a moment late. */
+  async function named(actor: Actor, wanted: Claim[], lineage: string[]): Promise<Map<number, Conflict[]>> {
+    const [found, left] = await Promise.all([obstacles(database.db, actor.projectId, wanted, lineage), deadlines(actor.projectId)]);
+    const held = found.map((obstacle) => obstacle.held);
+    const byPosition = new Map<number, Conflict[]>();
+    for (const [position, claim] of wanted.entries()) {
+      const conflicts = obstaclesAmong([claim], [...new Set(held)]).map((obstacle) => toConflict(obstacle, left));
+      const distinct = [...new Map(conflicts.map((conflict) => [`${conflict.claimedBy.fence} ${conflict.heldPath}`, conflict])).values()];
+      if (distinct.length > 0) byPosition.set(position, distinct);
+    }
+    return byPosition;
+  }
+
+  const parseEach = (paths: z.output<typeof CheckBody>['paths'], spelling: PathCase): Claim[] =>
+    paths.flatMap((path, position) => {
+      try {
+        return parseTouches([path], 'paths', spelling);
+      } catch (error) {
+        if (error instanceof AppError) throw new AppError(error.code, error.message, { details: { ...(error.details as object), field: `paths[${position}]` } });
+        throw error;
+      }
+    });
+
+  /** Ad hoc, or one more for a hold of the session: all of them or none. */
+  async function claim(actor: SessionActor, body: z.output<typeof ClaimBody>): Promise<HeldPaths> {
+    const wanted = parseTouches(body.paths, 'paths', await pathCase(actor.projectId));
+    const { session } = actor;
+    return attempt(actor.projectId, () =>
+      ledger.change(actor, 'claim', async (tx, at) => {
+        await requireLive(tx, session);
+        const hold = await holdFor(tx, actor, body);
+        if (!hold) {
+          requireFree(await obstacles(tx, actor.projectId, wanted, session.lineage));
+          const { granted, written } = grant(tx, at, { session, feature: null, claims: wanted, reason: body.reason });
+          await written;
+          return { fence: granted.fence, featureSlug: null, paths: granted.paths, changed: granted.paths };
+        }
+        const changed = await extend(tx, at, hold, wanted, hold.lineage);
+        if (changed.length > 0) at.emit({ type: 'files_claimed', ...featureOf(hold), data: { paths: changed, fence: hold.fence } });
+        return { fence: hold.fence, featureSlug: hold.featureSlug, paths: (await claimsOf(tx, [hold.id])).map(formatClaim), changed };
+      }),
+    );
+  }
+
+  /** Gives paths back; without paths the whole ad hoc hold. What it does not hold is no error: a retry is the same. */
+  async function release(actor: SessionActor, body: z.output<typeof ReleaseClaimsBody>): Promise<HeldPaths> {
+    const unwanted = body.paths && parseTouches(body.paths, 'paths', await pathCase(actor.projectId));
+    return attempt(actor.projectId, () =>
+      ledger.change(actor, 'unclaim', async (tx, at) => {
+        await requireLive(tx, actor.session);
+        const hold = await holdFor(tx, actor, body);
+        if (!hold) return { fence: 0, featureSlug: null, paths: [], changed: [] };
+        const held = await claimsOf(tx, [hold.id]);
+        const nodes = unwanted ? unwanted.map(({ node }) => node) : held.map(({ node }) => node);
+        const changed = await shrink(tx, at, hold, nodes);
+        if (changed.length > 0) at.emit({ type: 'files_released', ...featureOf(hold), data: { paths: changed, fence: hold.fence } });
+        const left = held.filter(({ node }) => !nodes.includes(node));
+        if (left.length === 0 && !hold.featureId) await endAll(tx, at, [hold], 'released');
+        return { fence: hold.fence, featureSlug: hold.featureSlug, paths: left.map(formatClaim), changed };
+      }),
+    );
+  }
+
+  /** The hold a call means: the one it names, which must be the session's own or a descendant's; else the ad hoc one. */
+  async function holdFor(tx: Queryable, { projectId, session }: SessionActor, named: { fence?: number | undefined; featureSlug?: string | undefined }): Promise<Hold | undefined> {
+    if (named.fence === undefined && named.featureSlug === undefined) return (await openHolds(tx, projectId, { session: session.id, adHoc: true }))[0];
+    const [hold] = (await openHolds(tx, projectId, named.fence === undefined ? { session: session.id } : { fence: named.fence })).filter(
+      (open) => named.featureSlug === undefined || open.featureSlug === named.featureSlug,
+    );
+    if (!hold || !hold.lineage.includes(session.id)) {
+      throw new AppError('FENCED', 'This hold is not yours, or it has ended. `nexus status` shows who holds what.', {
+        details: { fence: named.fence ?? null, heldBy: hold ? { sessionId: hold.sessionId, engineerName: hold.engineerName, agent: hold.agent } : null },
+      });
+    }
+    return hold;
+  }
+
+  /** Makes a feature's open hold have exactly `touches`: one extend and one shrink under the same fence. */
+  async function reshape(tx: Queryable, at: Change, actor: Actor, feature: HeldFeature, touches: Claim[], fence: number | undefined): Promise<void> {
+    const { hold: held } = feature;
+    const { session } = actor;
+    if (session) await requireLive(tx, session);
+    if (!held || !session || !held.lineage.includes(session.id) || (fence !== undefined && fence !== held.fence)) {
+      throw new AppError('FENCED', `Only the session that holds ${feature.slug} changes its paths while it is active.`, { details: { fence: held?.fence ?? null, sessionId: held?.sessionId ?? null } });
+    }
+    const [hold] = await openHolds(tx, actor.projectId, { fence: held.fence });
+    if (!hold) throw new AppError('FENCED', `The hold of ${feature.slug} has ended.`);
+    const before = await claimsOf(tx, [hold.id]);
+    const wanted = new Map(touches.map((claim) => [claim.node, claim]));
+    const gone = before.filter((claim) => !sameClaim(claim, wanted.get(claim.node)));
+    const freed = await shrink(tx, at, hold, gone.map(({ node }) => node));
+    const added = await extend(tx, at, hold, touches, hold.lineage);
+    const brief = { feature: { id: feature.id, slug: feature.slug, title: feature.title } };
+    const data = (paths: string[]) => ({ paths, fence: hold.fence });
+    if (added.length > 0) at.emit({ type: 'files_claimed', ...brief, data: data(added.filter((path) => !freed.includes(path))) });
+    if (freed.length > 0) at.emit({ type: 'files_released', ...brief, data: data(freed.filter((path) => !added.includes(path))) });
+  }
+
+  /** Which of these the acting session holds; all that it holds when none are named. The renewal itself is the caller's. */
+  async function refresh(actor: SessionActor, paths: z.output<typeof CheckBody>['paths'] | undefined): Promise<z.output<typeof RefreshedPaths>> {
+    const held = await heldClaims(database.db, actor.projectId, { sessions: [actor.session.id] });
+    if (!paths) return { refreshed: held.map(({ claim: own }) => formatClaim(own)), notOwned: [] };
+    const asked = parseEach(paths, await pathCase(actor.projectId));
+    const [refreshed, notOwned] = [true, false].map((owned) =>
+      asked.filter((claim) => held.some(({ claim: own }) => covers(own, { ...claim, mode: 'read' })) === owned).map(formatClaim),
+    );
+    return { refreshed: refreshed ?? [], notOwned: notOwned ?? [] };
+  }
+
+  return { attempt, list, obstaclesOf, check, claim, release, reshape, refresh };
+}
+
+const covers = (held: Claim, wanted: Claim) =>
+  (held.node === wanted.node ? held.kind === 'tree' || wanted.kind === 'file' : held.kind === 'tree' && isWithin(wanted.node, held.node)) &&
+  (held.mode === 'write' || compatible(held.mode, wanted.mode));
+
+const sameClaim = (a: Claim, b: Claim | undefined) => b !== undefined && a.kind === b.kind && a.mode === b.mode;
+
+const featureOf = (hold: Hold) => (hold.featureId && hold.featureSlug ? { feature: { id: hold.featureId, slug: hold.featureSlug, title: hold.featureSlug } } : {});
+
+function toView({ claim, grantedAt, hold }: HeldClaim, deadlines: Map<string, number>): ClaimView {
+  return {
+    filePath: claim.display,
+    projectId: hold.projectId,
+    engineerId: hold.engineerId,
+    engineerName: hold.engineerName,
+    featureId: hold.featureId,
+    claimedAt: grantedAt,
+    expiresAt: hold.parkedAt ? null : deadlineOf(deadlines.get(hold.sessionId)),
+    featureSlug: hold.featureSlug,
+    sessionId: hold.sessionId,
+    agent: hold.agent,
+    kind: claim.kind,
+    mode: claim.mode,
+    fence: hold.fence,
+    parked: hold.parkedAt !== null,
+  };
+}

@@ -1,0 +1,91 @@
+import { formatClaim, type Claim } from '@nexus/paths';
+import { MAX_CLAIMS_PER_HOLD } from '@nexus/contract';
+import type { Queryable } from '../engines/database/database.ts';
+import type { HoldEnd } from '../engines/leases/leases.ts';
+import type { Change } from '../ledger/index.ts';
+import type { SessionRef } from '../platform/actor.ts';
+import { AppError } from '../platform/errors.ts';
+import { claimsOf, endClaims, endHolds, type Hold, insertClaims, insertHold, type Obstacle, obstacles } from './holds.store.ts';
+import { inTheWay } from './obstruction.ts';
+
+type FeatureOfHold = { id: string; slug: string; title: string };
+export type Granted = { id: string; fence: number; paths: string[] };
+
+/** Grants all claims to the session under a new fence. The caller has found no obstacle under this same lock. */
+export function grant(
+  tx: Queryable,
+  at: Change,
+  { session, feature, claims, reason }: { session: SessionRef; feature: FeatureOfHold | null; claims: Claim[]; reason?: string | undefined },
+): { granted: Granted; written: Promise<unknown> } {
+  const hold = { id: Bun.randomUUIDv7(), fence: at.nextFence() };
+  const paths = claims.map(formatClaim);
+  const writes: Promise<unknown>[] = [
+    insertHold(tx, {
+      ...hold,
+      projectId: at.projectId,
+      sessionId: session.id,
+      engineerId: session.engineerId,
+      featureId: feature?.id ?? null,
+      reason: reason ?? null,
+      ver: at.version(),
+    }),
+  ];
+  if (claims.length > 0) writes.push(insertClaims(tx, { id: hold.id, projectId: at.projectId }, claims, at.version()));
+  at.index.holdsGranted.push({ id: hold.id, session: session.id, label: feature?.slug ?? null, fence: hold.fence });
+  for (const { node, mode, display } of claims) at.index.claimsGranted.push({ hold: hold.id, node, mode, display });
+  if (claims.length > 0) at.emit({ type: 'files_claimed', ...(feature ? { feature } : {}), data: { paths, fence: hold.fence } });
+  return { granted: { ...hold, paths }, written: Promise.all(writes) };
+}
+
+/** Adds claims to an open hold, all or none; a claim that it has in a weaker form is replaced. Answers the new paths. */
+export async function extend(tx: Queryable, at: Change, hold: Hold, wanted: Claim[], lineage: string[]): Promise<string[]> {
+  const [held, inWay] = await Promise.all([claimsOf(tx, [hold.id]), obstacles(tx, at.projectId, wanted, lineage)]);
+  if (inWay.length > 0) throw inTheWay(inWay);
+  const byNode = new Map(held.map((claim) => [claim.node, claim]));
+  const added = wanted.filter((claim) => isStronger(claim, byNode.get(claim.node)));
+  const replaced = added.filter(({ node }) => byNode.has(node));
+  if (held.length + added.length - replaced.length > MAX_CLAIMS_PER_HOLD) throw tooMany();
+  if (added.length === 0) return [];
+  if (replaced.length > 0) await giveBack(tx, at, hold, replaced.map(({ node }) => node));
+  await insertClaims(tx, hold, added, at.version());
+  for (const { node, mode, display } of added) at.index.claimsGranted.push({ hold: hold.id, node, mode, display });
+  return added.map(formatClaim);
+}
+
+/** Ends some claims of a hold; the hold and its fence stay. Answers the paths given back. */
+export async function shrink(tx: Queryable, at: Change, hold: Hold, nodes: string[]): Promise<string[]> {
+  return nodes.length === 0 ? [] : giveBack(tx, at, hold, nodes);
+}
+
+async function giveBack(tx: Queryable, at: Change, hold: Hold, nodes: string[]): Promise<string[]> {
+  const ended = await endClaims(tx, [hold.id], at.version(), nodes);
+  for (const { node, mode } of ended) at.index.claimsEnded.push({ hold: hold.id, node, mode });
+  return ended.map(formatClaim);
+}
+
+/** Ends holds and all their claims. Answers the freed paths of each hold. */
+export async function endAll(tx: Queryable, at: Change, ended: Array<Pick<Hold, 'id'>>, as: HoldEnd): Promise<Map<string, string[]>> {
+  const ids = ended.map(({ id }) => id);
+  const paths = new Map<string, string[]>(ids.map((id) => [id, []]));
+  if (ids.length === 0) return paths;
+  const [freed] = await Promise.all([endClaims(tx, ids, at.version()), endHolds(tx, ids, at.version(), as)]);
+  for (const claim of freed) {
+    at.index.claimsEnded.push({ hold: claim.holdId, node: claim.node, mode: claim.mode });
+    paths.get(claim.holdId)?.push(formatClaim(claim));
+  }
+  for (const id of ids) at.index.holdsEnded.push({ id, as });
+  return paths;
+}
+
+const isStronger = (claim: Claim, held: Claim | undefined) =>
+  !held || (held.mode === 'read' && claim.mode === 'write') || (held.kind === 'file' && claim.kind === 'tree');
+
+const tooMany = () =>
+  new AppError('VALIDATION_ERROR', `A hold has at most ${MAX_CLAIMS_PER_HOLD} paths. Claim a directory (src/auth/) instead of its files.`, {
+    details: { field: 'paths' },
+  });
+
+/** Throws what stands in the way, all of it. */
+export function requireFree(found: Obstacle[]): void {
+  if (found.length > 0) throw inTheWay(found);
+}

@@ -1,0 +1,16 @@
+import { type ClaimInput, errorStatus } from '@nexus/contract';
+import { type Claim, formatClaim, parseClaim, type PathCase, reduceClaims } from '@nexus/paths';
+import { AppError } from '../platform/errors.ts';
+
+/** Paths as callers write them → claims. Throws a 400 that names the entry. */
+export function parseTouches(inputs: ClaimInput[], field: string, pathCase: PathCase): Claim[] {
+  const claims = inputs.map((input, position) => {
+    const parsed = parseClaim(input, { pathCase });
+    if (parsed.ok) return parsed.claim;
+    const code = parsed.code in errorStatus ? parsed.code : 'VALIDATION_ERROR';
+    throw new AppError(code, parsed.message, { details: { field: `${field}[${position}]`, value: typeof input === 'string' ? input : input.path } });
+  });
+  return reduceClaims(claims);
+}
+
+export const formatTouches = (claims: Claim[]): string[] => claims.map(formatClaim);

@@ -1,0 +1,124 @@
+import { randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createAuth } from './auth/index.ts';
+import { createClaims, createIndexFollower } from './claims/index.ts';
+import type { Config } from './config.ts';
+import { createMemoryBus } from './engines/bus/memory.ts';
+import { createRedisBus } from './engines/bus/redis.ts';
+import type { Bus } from './engines/bus/bus.ts';
+import type { Database } from './engines/database/database.ts';
+import { openPglite } from './engines/database/pglite.ts';
+import { openPostgres } from './engines/database/postgres.ts';
+import type { LeaseStore } from './engines/leases/leases.ts';
+import { createMemoryLeases } from './engines/leases/memory.ts';
+import { createRedisLeases } from './engines/leases/redis.ts';
+import { createFeatures, createLifecycle } from './features/index.ts';
+import { createFeed, createFeedSocket, createTickets } from './feed/index.ts';
+import { createLedger } from './ledger/index.ts';
+import { createFailpoint } from './platform/failpoints.ts';
+import { createLimits } from './platform/limits.ts';
+import type { Log } from './platform/log.ts';
+import { createMetrics } from './platform/metrics.ts';
+import { createProjects } from './projects/index.ts';
+import { createRecovery, createSweep } from './recovery/index.ts';
+import { createSessions, projectsAlive, type Sessions } from './sessions/index.ts';
+import { createHealth, createStatus } from './status/index.ts';
+
+export type Deps = Awaited<ReturnType<typeof createDeps>>;
+export type Engines = { database: Database; leases: LeaseStore; bus: Bus };
+
+/** The only place that knows which engine stands behind which port. */
+export async function openEngines(config: Config, { migrations, log }: { migrations: string; log: Log }): Promise<Engines> {
+  const { graceMs, maxStepMs } = config.leases;
+  const database =
+    config.database.kind === 'postgres' ? await openPostgres({ ...config.database, migrations }) : await openPglite({ dataDir: config.dataDir, migrations });
+  const url = config.redisUrl;
+  const leases = url ? await createRedisLeases({ url, graceMs, maxStepMs, onWarning: (message) => log.warn(message) }) : createMemoryLeases({ graceMs, maxStepMs });
+  const bus = url ? await createRedisBus({ url }) : createMemoryBus();
+  return { database, leases, bus };
+}
+
+/** Wires the slices. Some know each other both ways (a pick loses dead sessions, a lost session frees features): here they meet. */
+export async function createDeps({ config, engines, log, version, crash }: { config: Config; engines: Engines; log: Log; version: string; crash: () => void }) {
+  const { database, leases, bus } = engines;
+  const kinds = { database: database.kind, leases: config.redisUrl ? 'redis' : 'memory', bus: config.redisUrl ? 'redis' : 'memory' };
+  const salt = config.salt ?? saltIn(config.dataDir);
+  const setupCode = config.loopback ? undefined : randomBytes(9).toString('base64url');
+  const failpoint = createFailpoint({ armed: config.crash, kill: crash });
+  const metrics = createMetrics({ version, engines: kinds });
+
+  const index = createIndexFollower({ database, leases, log });
+  const feed = createFeed({ database, bus, log });
+  const ledger = createLedger({
+    database,
+    failpoint,
+    committed: async (change) => {
+      await index.follow(change);
+      if (change.events > 0) feed.committed(change.projectId, change.seq);
+    },
+  });
+
+  const projects = createProjects({ database, bus, ledger });
+  const auth = createAuth({ database, bus, salt, registration: config.registration, setupCode, addMember: projects.addMember, onRevoked: (keyId) => socket.revoked(keyId) });
+  let sessions: Sessions;
+  const recovery = createRecovery({ database, leases, ledger, failpoint, sessions: () => sessions, onLost: () => metrics.lost.inc() });
+  sessions = createSessions({ database, leases, ledger, terms: config.leases, bringUp: index.bringUp, storeWasAway: index.wasAway, lose: recovery.lose, over: recovery.over });
+  const { deadlines } = sessions;
+  const { pathCase } = projects;
+  const claims = createClaims({ database, leases, ledger, pathCase, deadlines, storeWasAway: index.wasAway, loseStale: recovery.loseStale, over: recovery.over });
+  const features = createFeatures({ database, ledger, claims, pathCase, deadlines });
+  const lifecycle = createLifecycle({ database, ledger, features, claims, pathCase, loseAllStale: (projectId) => recovery.loseStale(projectId) });
+  const cursor = async (projectId: string) => (await feed.page(projectId, undefined, 1)).cursor;
+  const status = createStatus({ database, features, claims, sessions, cursor });
+  const health = createHealth({ database: database.ping, leases: leases.ping, bus: bus.ping });
+  const limits = createLimits(config.limits);
+  const tickets = createTickets({ secret: salt, bus });
+  const socket = createFeedSocket({
+    feed, authenticate: auth.authenticate, membership: projects.membership, limits: config.limits, allowedOrigins: config.allowedOrigins, log, tickets,
+  });
+  bus.subscribe('auth', (message) => {
+    const [what, projectId = '', engineerId = ''] = message.split(' ');
+    if (what === 'member') void projects.membership(engineerId, projectId).then((role) => role ?? socket.removed(projectId, engineerId), () => undefined);
+  });
+  const sweep = createSweep({
+    database, index, recovery, log, parkedMs: config.leases.parkedMs, events: config.events,
+    // The logical clock is to be looked at twice in its greatest step.
+    everyMs: Math.min(1000, config.leases.maxStepMs / 2),
+  });
+
+  return {
+    config, log, version, engines: kinds, database, leases, bus, feed, ledger, index, projects, auth, sessions, recovery, claims, features, lifecycle, status, health, limits,
+    tickets, socket, sweep, metrics, setupCode, sockets: () => socket.size(),
+    /** Everything that is held is in the index before the first request. */
+    async start() {
+      try {
+        await index.settle(await projectsAlive(database.db));
+      } catch (error) {
+        index.wasAway();
+        log.warn({ err: error }, 'the lease store is away; the ledger serves until it is back');
+      }
+      sweep.start();
+      health.serving();
+    },
+    async stop() {
+      health.draining();
+      await sweep.stop();
+      socket.closeAll();
+      feed.close();
+      await bus.close();
+      await leases.close();
+      await database.close();
+    },
+  };
+}
+
+/** Made once and kept: keys verified before a restart stay cheap to verify, and nothing else depends on it. */
+function saltIn(dataDir: string): string {
+  const file = join(dataDir, 'api-key-salt');
+  if (existsSync(file)) return readFileSync(file, 'utf8').trim();
+  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+  const salt = randomBytes(32).toString('hex');
+  writeFileSync(file, `${salt}\n`, { mode: 0o600 });
+  return salt;
+}

@@ -1,0 +1,213 @@
+import type { AvailableFeature, CreateFeatureBody, Feature, FeatureStatus, Lane } from '@nexus/contract';
+import type { z } from 'zod';
+import type { ListFeaturesQuery, UpdateFeatureBody } from '@nexus/contract';
+import type { PathCase } from '@nexus/paths';
+import { type Claims, formatTouches, holderOf, parseTouches, toConflict } from '../claims/index.ts';
+import type { Database, Queryable } from '../engines/database/database.ts';
+import type { Change, Ledger } from '../ledger/index.ts';
+import type { Actor } from '../platform/actor.ts';
+import { AppError, notFound } from '../platform/errors.ts';
+import { isUuid } from '../platform/ids.ts';
+import {
+  deleteDraft, dependencies, existing, featureBySlug, type FeatureRow, featuresOf, featuresPage, insertFeature, lastPriority, moveOn, notDone,
+  type Position, updateFields, view,
+} from './features.store.ts';
+
+export type Features = ReturnType<typeof createFeatures>;
+
+type Needs = {
+  database: Database;
+  ledger: Ledger;
+  claims: Claims;
+  pathCase: (projectId: string) => Promise<PathCase>;
+  deadlines: (projectId: string) => Promise<Map<string, number>>;
+};
+
+type Update = z.output<typeof UpdateFeatureBody>;
+
+/** Specs and the order they are offered in. Who works on them is decided in lifecycle.ts. */
+export function createFeatures({ database, ledger, claims, pathCase, deadlines }: Needs) {
+  async function require(on: Queryable, projectId: string, slug: string): Promise<FeatureRow> {
+    const row = await featureBySlug(on, projectId, slug);
+    if (!row) throw notFound();
+    return row;
+  }
+
+  async function create(actor: Actor, body: CreateFeatureBody): Promise<Feature> {
+    const touches = formatTouches(parseTouches(body.touches ?? [], 'touches', await pathCase(actor.projectId)));
+    const dependsOn = [...new Set(body.dependsOn ?? [])];
+    const lane = body.lane ?? 'next';
+    return ledger.change(actor, 'create', async (tx, at) => {
+      const [taken, last] = await Promise.all([existing(tx, actor.projectId, [body.slug]), lastPriority(tx, actor.projectId, lane)]);
+      if (taken.size > 0) throw new AppError('ALREADY_EXISTS', `A feature ${body.slug} exists already. Choose another slug.`, { details: { field: 'slug' } });
+      await requireSoundDependencies(tx, actor.projectId, body.slug, dependsOn);
+      const id = Bun.randomUUIDv7();
+      const priority = body.priority ?? Math.floor(last) + 1;
+      await insertFeature(tx, { id, projectId: actor.projectId, slug: body.slug, title: body.title, spec: body.spec, lane, priority, touches, dependsOn, createdBy: actor.engineer.id });
+      at.emit({ type: 'feature_created', feature: { id, slug: body.slug, title: body.title }, data: { lane, priority, touches } });
+      return view(await require(tx, actor.projectId, body.slug));
+    });
+  }
+
+  /** Existing slugs only, and no cycle: a cycle would wait for itself for ever. */
+  async function requireSoundDependencies(tx: Queryable, projectId: string, slug: string, dependsOn: string[]) {
+    if (dependsOn.length === 0) return;
+    const [known, graph] = await Promise.all([existing(tx, projectId, dependsOn), dependencies(tx, projectId)]);
+    const missing = dependsOn.filter((other) => !known.has(other) && other !== slug);
+    if (missing.length > 0) {
+      throw new AppError('VALIDATION_ERROR', `There is no feature ${missing.join(', ')} to depend on.`, { details: { field: 'dependsOn', value: missing } });
+    }
+    graph.set(slug, dependsOn);
+    const cycle = findCycle(graph, slug);
+    if (cycle) throw new AppError('VALIDATION_ERROR', `These would wait for each other: ${cycle.join(' → ')}.`, { details: { field: 'dependsOn', cycle } });
+  }
+
+  async function list(projectId: string, query: z.output<typeof ListFeaturesQuery>) {
+    const from = query.cursor === undefined ? undefined : decodeCursor(query.cursor);
+    const found = await featuresPage(database.db, projectId, { status: query.status, lane: query.lane, from, limit: query.limit + 1 });
+    const items = found.slice(0, query.limit);
+    const hasMore = found.length > query.limit;
+    const last = items.at(-1);
+    return {
+      items: items.map(({ position: _, ...row }) => view(row)),
+      nextCursor: hasMore && last ? encodeCursor(last.position) : null,
+      hasMore,
+    };
+  }
+
+  async function available(actor: Actor): Promise<AvailableFeature[]> {
+    const lineage = actor.session?.lineage ?? [];
+    const ready = await featuresOf(database.db, actor.projectId, 'ready');
+    const [inWay, left, unmet] = await Promise.all([
+      claims.obstaclesOf(database.db, actor.projectId, ready, lineage),
+      deadlines(actor.projectId),
+      unmetOf(database.db, actor.projectId, ready),
+    ]);
+    const offered = ready.map((row): AvailableFeature => {
+      const conflicts = (inWay.get(row.id) ?? []).map((obstacle) => toConflict(obstacle, left));
+      const [first] = conflicts;
+      const blockedBy = first ? { engineerId: first.claimedBy.engineerId, engineerName: first.claimedBy.engineerName, featureSlug: first.claimedBy.featureSlug } : null;
+      return { ...view(row), blockedBy, conflicts, waitsFor: unmet.get(row.id) ?? [] };
+    });
+    const blocked = (feature: AvailableFeature) => feature.blockedBy !== null || feature.waitsFor.length > 0;
+    return [...offered.filter((feature) => !blocked(feature)), ...offered.filter(blocked)];
+  }
+
+  async function unmetOf(on: Queryable, projectId: string, wanted: FeatureRow[]): Promise<Map<string, string[]>> {
+    const slugs = [...new Set(wanted.flatMap(({ dependsOn }) => dependsOn))];
+    const open = new Set(await notDone(on, projectId, slugs));
+    return new Map(wanted.map(({ id, dependsOn }) => [id, dependsOn.filter((slug) => open.has(slug))]));
+  }
+
+  /** `touches` of an active feature: by its holder, as one extend and shrink of the hold. */
+  async function update(actor: Actor, slug: string, body: Update, ifMatch: number | undefined): Promise<Feature> {
+    const touches = body.touches && parseTouches(body.touches, 'touches', await pathCase(actor.projectId));
+    return claims.attempt(actor.projectId, () =>
+      ledger.change(actor, 'update', async (tx, at) => {
+        const row = await require(tx, actor.projectId, slug);
+        if (ifMatch !== undefined && ifMatch !== row.version) {
+          throw new AppError('PRECONDITION_FAILED', `The feature changed meanwhile (it is at version ${row.version}). Read it again and repeat your change.`, { details: { version: row.version } });
+        }
+        if (body.dependsOn) await requireSoundDependencies(tx, actor.projectId, slug, body.dependsOn);
+        if (touches && row.status === 'active') await claims.reshape(tx, at, actor, row, touches, body.fence);
+        if (touches && (row.status === 'done' || row.status === 'cancelled')) throw illegal(row, `The paths of a feature that is ${row.status} cannot change.`);
+        const next = {
+          title: body.title ?? row.title,
+          spec: body.spec ?? row.spec,
+          lane: body.lane ?? row.lane,
+          priority: body.priority ?? (body.lane && body.lane !== row.lane ? Math.floor(await lastPriority(tx, actor.projectId, body.lane)) + 1 : row.priority),
+          touches: touches ? formatTouches(touches) : row.touches,
+          dependsOn: body.dependsOn ? [...new Set(body.dependsOn)] : row.dependsOn,
+        };
+        await updateFields(tx, row.id, next);
+        emitUpdates(at, row, next);
+        return view(await require(tx, actor.projectId, slug));
+      }),
+    );
+  }
+
+  async function remove(actor: Actor, slug: string): Promise<{ deleted: true }> {
+    return ledger.change(actor, 'delete', async (tx, at) => {
+      const row = await require(tx, actor.projectId, slug);
+      if (row.status !== 'draft') throw illegal(row, `Only drafts are deleted; cancel it instead (nexus feature cancel ${slug}).`);
+      const needing = [...(await dependencies(tx, actor.projectId))].filter(([, on]) => on.includes(slug)).map(([other]) => other);
+      if (needing.length > 0) throw illegal(row, `${needing.join(', ')} depends on it. Change that first.`);
+      await deleteDraft(tx, row.id);
+      at.emit({ type: 'feature_deleted', feature: brief(row) });
+      return { deleted: true as const };
+    });
+  }
+
+  /** draft → ready. Once more is the same. */
+  async function ready(actor: Actor, slug: string): Promise<Feature> {
+    return ledger.change(actor, 'ready', async (tx, at) => {
+      const row = await require(tx, actor.projectId, slug);
+      if (row.status === 'ready') return view(row);
+      if (row.status !== 'draft') throw illegal(row, 'Only a draft becomes ready.');
+      await moveOn(tx, [row.id], ['draft'], { status: 'ready', holdId: null, claimedBy: null, interrupted: false });
+      at.emit({ type: 'feature_updated', feature: brief(row), data: { field: 'status', oldValue: 'draft', newValue: 'ready' } });
+      const warnings = row.touches.length === 0 ? ['It touches no paths: whoever picks it is protected from nobody.'] : [];
+      return view(await require(tx, actor.projectId, slug), warnings);
+    });
+  }
+
+  const get = async (projectId: string, slug: string): Promise<Feature> => view(await require(database.db, projectId, slug));
+  const ofStatus = async (projectId: string, status: FeatureStatus, of: { lane?: Lane; interrupted?: true } = {}): Promise<Feature[]> =>
+    (await featuresOf(database.db, projectId, status, of)).map((row) => view(row));
+
+  return { create, list, available, update, remove, ready, get, ofStatus, require, unmetOf };
+}
+
+export const brief = ({ id, slug, title }: { id: string; slug: string; title: string }) => ({ id, slug, title });
+
+/** 409 that names the state, and who holds it. */
+export function illegal(row: FeatureRow, what: string, deadlines = new Map<string, number>()): AppError {
+  const { hold } = row;
+  const held = hold ? `, held by ${hold.engineerName} (${hold.agent})` : '';
+  return new AppError('INVALID_STATUS_TRANSITION', `${row.slug} is ${row.status}${held}. ${what}`, {
+    details: {
+      slug: row.slug,
+      status: row.status,
+      heldBy: hold && holderOf({ ...hold, featureId: row.id, featureSlug: row.slug, parkedAt: hold.parked ? hold.grantedAt : null, projectId: row.projectId, endedAs: null }, deadlines),
+    },
+  });
+}
+
+function emitUpdates(at: Change, row: FeatureRow, next: Pick<FeatureRow, 'title' | 'spec' | 'lane' | 'priority' | 'touches' | 'dependsOn'>) {
+  for (const field of ['title', 'spec', 'lane', 'priority', 'touches', 'dependsOn'] as const) {
+    if (JSON.stringify(row[field]) === JSON.stringify(next[field])) continue;
+    // A spec may have 64 KB: who wants it reads the feature.
+    const values = field === 'spec' ? {} : { oldValue: row[field], newValue: next[field] };
+    at.emit({ type: 'feature_updated', feature: brief(row), data: { field, ...values } });
+  }
+}
+
+function findCycle(graph: Map<string, string[]>, start: string): string[] | undefined {
+  const path: string[] = [];
+  const seen = new Set<string>();
+  const walk = (slug: string): string[] | undefined => {
+    if (slug === start && path.length > 0) return [...path, slug];
+    if (seen.has(slug)) return undefined;
+    seen.add(slug);
+    path.push(slug);
+    for (const next of graph.get(slug) ?? []) {
+      const cycle = walk(next);
+      if (cycle) return cycle;
+    }
+    path.pop();
+    return undefined;
+  };
+  return walk(start);
+}
+
+const encodeCursor = ({ lane, priority, id }: Position) => Buffer.from(JSON.stringify([lane, priority, id])).toString('base64url');
+
+function decodeCursor(cursor: string): Position {
+  try {
+    const [lane, priority, id] = JSON.parse(Buffer.from(cursor, 'base64url').toString()) as unknown[];
+    if (typeof lane === 'number' && [0, 1, 2, 3].includes(lane) && typeof priority === 'number' && typeof id === 'string' && isUuid(id)) return { lane, priority, id };
+  } catch {
+    // Falls through: a cursor that we did not make.
+  }
+  throw new AppError('VALIDATION_ERROR', 'This cursor is not one that this list gave. Start again without it.', { details: { field: 'cursor' } });
+}

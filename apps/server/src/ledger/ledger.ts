@@ -1,0 +1,173 @@
+import { sql } from 'drizzle-orm';
+import type { EventType } from '@nexus/contract';
+import { type Database, type Queryable, rows } from '../engines/database/database.ts';
+import type { IndexChanges } from '../engines/leases/leases.ts';
+import type { Actor, SystemActor } from '../platform/actor.ts';
+import { AppError, notFound } from '../platform/errors.ts';
+import type { Failpoint } from '../platform/failpoints.ts';
+import { createMutex } from '../platform/mutex.ts';
+
+export type NewEvent = {
+  type: EventType;
+  feature?: { id: string; slug: string; title: string };
+  data?: Record<string, unknown>;
+  /** Whose session it concerns, where that is not the one who acts: a sweep that loses a session. */
+  of?: { engineerId: string; engineerName: string; sessionId: string; agent: string };
+};
+
+/** What one transaction changes beside rows: numbers, events, and what the index must learn. */
+export type Change = {
+  projectId: string;
+  /** The version that this change makes. Asking for it is what makes it one. */
+  version: () => number;
+  nextFence: () => number;
+  emit: (event: NewEvent) => void;
+  index: IndexChanges;
+};
+
+export type Committed = { projectId: string; ledgerId: string; from: number; to: number; index: IndexChanges; seq: number; events: number };
+
+type LedgerRow = { ledgerId: string; fence: number; ver: number; eventSeq: number };
+
+export const noChanges = (): IndexChanges => ({
+  claimsEnded: [],
+  holdsEnded: [],
+  sessionsClosed: [],
+  sessionsOpened: [],
+  holdsGranted: [],
+  claimsGranted: [],
+});
+
+export type Ledger = ReturnType<typeof createLedger>;
+
+/**
+ * The one door through which a project's state changes. Whoever holds the lock of the project's row is alone; rows,
+ * events and the answer for a retry are one commit. A crash before the commit leaves nothing, after it only a late index.
+ */
+export function createLedger({
+  database,
+  failpoint,
+  committed,
+}: {
+  database: Database;
+  failpoint: Failpoint;
+  /** Runs after each commit that changed something, before the caller is answered. Must not throw. */
+  committed: (change: Committed) => Promise<void>;
+}) {
+  // Within one process waiting for the row lock happens here, not on a database connection that others need.
+  const exclusive = createMutex();
+
+  /** `verb` names the failpoints: `<verb>.locked`, `.written`, `.committed`, `.followed`. */
+  async function change<T>(by: Actor | SystemActor, verb: string, work: (tx: Queryable, at: Change) => Promise<T>): Promise<T> {
+    const idempotency = 'system' in by ? undefined : by.idempotency;
+    const done = await exclusive(by.projectId, () =>
+      database.transaction(async (tx) => {
+        const [row, answered] = await Promise.all([lock(tx, by.projectId), 'system' in by ? undefined : answeredBefore(tx, by)]);
+        if (!row) throw notFound();
+        if (answered) return { result: answered.answer as T };
+        failpoint(`${verb}.locked`);
+        const { at, after } = start(by.projectId, row);
+        const result = await work(tx, at);
+        const { next, events } = after();
+        const writes: Promise<unknown>[] = [];
+        if (events.length > 0 || next.ver !== row.ver || next.fence !== row.fence) writes.push(write(tx, by, row, next, events));
+        if (idempotency && !('system' in by)) writes.push(remember(tx, by, idempotency, result));
+        await Promise.all(writes);
+        failpoint(`${verb}.written`);
+        return {
+          result,
+          change: { projectId: by.projectId, ledgerId: row.ledgerId, from: row.ver, to: next.ver, index: at.index, seq: next.eventSeq, events: events.length },
+        };
+      }),
+    );
+    failpoint(`${verb}.committed`);
+    if (done.change && (done.change.events > 0 || done.change.to > done.change.from)) await committed(done.change);
+    failpoint(`${verb}.followed`);
+    return done.result;
+  }
+
+  /** The stored answer of a call that is a retry, or undefined. Also refuses a key that was used for something else. */
+  async function replay<T>(by: Actor): Promise<{ answer: T } | undefined> {
+    return by.idempotency ? ((await answeredBefore(database.db, by)) as { answer: T } | undefined) : undefined;
+  }
+
+  return { change, replay };
+}
+
+async function lock(tx: Queryable, projectId: string): Promise<LedgerRow | undefined> {
+  const [row] = await rows<{ ledger_id: string; fence: string; ver: string; event_seq: string }>(
+    tx,
+    sql`select ledger_id, fence, ver, event_seq from ledgers where project_id = ${projectId} for update`,
+  );
+  return row && { ledgerId: row.ledger_id, fence: Number(row.fence), ver: Number(row.ver), eventSeq: Number(row.event_seq) };
+}
+
+function start(projectId: string, row: LedgerRow) {
+  const next = { ...row };
+  const events: NewEvent[] = [];
+  const at: Change = {
+    projectId,
+    version: () => (next.ver = row.ver + 1),
+    nextFence: () => (next.fence += 1),
+    emit: (event) => {
+      next.eventSeq += 1;
+      events.push(event);
+    },
+    index: noChanges(),
+  };
+  return { at, after: () => ({ next, events }) };
+}
+
+async function write(tx: Queryable, by: Actor | SystemActor, row: LedgerRow, next: LedgerRow, events: NewEvent[]) {
+  const records = events.map((event, position) => {
+    const actor = event.of ?? ('system' in by ? undefined : actorOf(by));
+    return {
+      seq: row.eventSeq + position + 1,
+      type: event.type,
+      engineer: actor?.engineerId ?? null,
+      session: actor?.sessionId ?? null,
+      feature: event.feature?.id ?? null,
+      correlation: 'system' in by ? null : by.requestId,
+      payload: {
+        engineer: actor ? { id: actor.engineerId, name: actor.engineerName } : null,
+        agent: actor?.agent ?? null,
+        feature: event.feature ?? null,
+        data: event.data ?? {},
+      },
+    };
+  });
+  await tx.execute(sql`
+    with written as (
+      insert into events (project_id, seq, type, engineer_id, session_id, feature_id, correlation_id, payload)
+      select ${by.projectId}, e.seq, e.type, e.engineer, e.session, e.feature, e.correlation, e.payload
+      from jsonb_to_recordset(${JSON.stringify(records)}::jsonb)
+        as e(seq bigint, type text, engineer uuid, session uuid, feature uuid, correlation text, payload jsonb)
+    )
+    update ledgers set fence = ${next.fence}, ver = ${next.ver}, event_seq = ${next.eventSeq} where project_id = ${by.projectId}`);
+}
+
+const actorOf = (by: Actor) => ({
+  engineerId: by.engineer.id,
+  engineerName: by.engineer.name,
+  sessionId: by.session?.id ?? null,
+  agent: by.session?.agent ?? null,
+});
+
+async function answeredBefore(on: Queryable, by: Actor): Promise<{ answer: unknown } | undefined> {
+  if (!by.idempotency) return undefined;
+  const [found] = await rows<{ fingerprint: string; answer: unknown }>(
+    on,
+    sql`select fingerprint, answer from idempotency where engineer_id = ${by.engineer.id} and key = ${by.idempotency.key}`,
+  );
+  if (!found) return undefined;
+  if (found.fingerprint !== by.idempotency.fingerprint) {
+    throw new AppError('IDEMPOTENCY_KEY_REUSED', 'This Idempotency-Key was used for another request. Use a new key for each new request.');
+  }
+  return { answer: found.answer };
+}
+
+async function remember(tx: Queryable, by: Actor, { key, fingerprint }: { key: string; fingerprint: string }, answer: unknown) {
+  await tx.execute(sql`
+    insert into idempotency (engineer_id, key, fingerprint, answer)
+    values (${by.engineer.id}, ${key}, ${fingerprint}, ${JSON.stringify(answer ?? null)}::jsonb)`);
+}

@@ -1,0 +1,185 @@
+import { createHash } from 'node:crypto';
+import type { Context, Hono } from 'hono';
+import type { z } from 'zod';
+import type { ErrorBody, Role, Route, RouteOutput } from '@nexus/contract';
+import type { Actor, Idempotency, Principal, SessionActor } from './actor.ts';
+import { AppError, isDatabaseAway, unavailable } from './errors.ts';
+import type { Log } from './log.ts';
+
+/** What a handler gets: the caller as far as the route asks for one, and parsed input. */
+export type Call<R extends Route> = {
+  params: Record<string, string>;
+  body: R extends { body: infer B extends z.ZodType } ? z.output<B> : undefined;
+  query: R extends { query: infer Q extends z.ZodType } ? z.output<Q> : undefined;
+  actor: R extends { role: string } ? (R extends { session: 'needed' } ? SessionActor : Actor) : R extends { open: true } ? undefined : Principal;
+  ifMatch: number | undefined;
+  ip: string;
+  raw: Request;
+};
+
+/** An answer with another status or headers than the route's own, or a whole Response where the answer is a stream. */
+export class Answer<T> {
+  readonly data: T;
+  readonly status: 200 | 201;
+  readonly headers: Record<string, string>;
+  readonly message: string | undefined;
+  constructor(data: T, { status = 200, headers = {}, message }: { status?: 200 | 201; headers?: Record<string, string>; message?: string } = {}) {
+    this.data = data;
+    this.status = status;
+    this.headers = headers;
+    this.message = message;
+  }
+}
+
+export type RouterNeeds = {
+  app: Hono<HttpEnv>;
+  log: Log;
+  maxBodyBytes: number;
+  authenticate: (header: string | null, ip: string) => Promise<Principal>;
+  /** The caller's role in a project; undefined when it is foreign or does not exist. */
+  membership: (engineerId: string, projectId: string) => Promise<Role | undefined>;
+  resolveSession: (principal: Principal, projectId: string, name: string) => Promise<Actor['session']>;
+  actingSession: (actor: Actor) => Promise<SessionActor>;
+  /** For routes that read as a session: the one named, else the key's default one if it has one. Makes none. */
+  readingSession: (actor: Actor) => Promise<Actor['session']>;
+  /** Runs after a write of a session: it lives. */
+  renew: (actor: Actor) => void;
+  limit: (route: Route, keyId: string | undefined, ip: string) => Promise<Record<string, string>>;
+  ready: () => boolean;
+};
+
+export type HttpEnv = { Variables: { requestId: string; ip: string; route: string } };
+export type Router = ReturnType<typeof createRouter>;
+
+const rank: Record<Role, number> = { readonly: 0, member: 1, lead: 2 };
+
+/** Registers routes of the contract: authenticate, limit, parse, act, answer. */
+export function createRouter(needs: RouterNeeds) {
+  const { app } = needs;
+
+  function route<const R extends Route>(definition: R, handler: (call: Call<R>) => Promise<RouteOutput<R> | Answer<RouteOutput<R>> | Response>): void {
+    const path = `/api${definition.path}`;
+    app.on(definition.method.toUpperCase(), path, async (c) => {
+      c.set('route', path);
+      if (!needs.ready()) throw unavailable('The server is starting, or stopping, and');
+      const ip = c.get('ip');
+      const principal = definition.open ? undefined : await needs.authenticate(c.req.header('authorization') ?? null, ip);
+      for (const [name, value] of Object.entries(await needs.limit(definition, principal?.keyId, ip))) c.header(name, value);
+      const params = c.req.param() as Record<string, string>;
+      const { text, body } = await readBody(c, definition, needs.maxBodyBytes);
+      const query = definition.query ? parse(definition.query, c.req.query(), 'query') : undefined;
+
+      let actor: Actor | Principal | undefined = principal;
+      if (principal && definition.role) {
+        const found = await inProject(principal, params['projectId'] ?? '', definition, c, text);
+        if (definition.session === 'needed') actor = await needs.actingSession(found);
+        else actor = definition.session === 'optional' ? { ...found, session: await needs.readingSession(found) } : found;
+      }
+      // The table's types and this function's are the same thing seen from two sides; here they meet.
+      const call = { params, body, query, actor, ip, ifMatch: ifMatchOf(c), raw: c.req.raw } as Call<R>;
+      const result = await handler(call);
+      if (definition.method !== 'get' && definition.role && definition.rate !== 'check') needs.renew(actor as Actor);
+      if (result instanceof Response) return result;
+      if (result instanceof Answer) {
+        for (const [name, value] of Object.entries(result.headers)) c.header(name, value);
+        return c.json({ data: result.data, ...(result.message ? { message: result.message } : {}) }, result.status);
+      }
+      return c.json({ data: result }, definition.status ?? 200);
+    });
+  }
+
+  async function inProject(principal: Principal, projectId: string, definition: Route, c: Context<HttpEnv>, text: string): Promise<Actor> {
+    const role = await needs.membership(principal.engineer.id, projectId);
+    if (!role) throw new AppError('NOT_FOUND', 'No such thing here, or not in a project of yours. Check the id or slug.');
+    const ceiling = principal.engineer.role === 'readonly' ? 'readonly' : role;
+    if (definition.role && rank[ceiling] < rank[definition.role]) {
+      throw new AppError('INSUFFICIENT_ROLE', `This needs the role ${definition.role}; you are ${ceiling} in this project. Ask a lead.`, { details: { role: ceiling, needed: definition.role } });
+    }
+    const name = definition.session ? c.req.header('x-nexus-session') : undefined;
+    return {
+      ...principal,
+      projectId,
+      role: ceiling,
+      session: name ? await needs.resolveSession(principal, projectId, name) : undefined,
+      requestId: c.get('requestId'),
+      idempotency: idempotencyOf(c, definition, text),
+    };
+  }
+
+  return route;
+}
+
+async function readBody(c: Context<HttpEnv>, definition: Route, maxBytes: number): Promise<{ text: string; body: unknown }> {
+  if (!definition.body) return { text: '', body: undefined };
+  const tooLarge = () => new AppError('PAYLOAD_TOO_LARGE', `A request body has at most ${Math.floor(maxBytes / 1024)} KB.`);
+  if (Number(c.req.header('content-length') ?? 0) > maxBytes) throw tooLarge();
+  const text = await c.req.text();
+  if (Buffer.byteLength(text) > maxBytes) throw tooLarge();
+  let json: unknown;
+  try {
+    requireShallow(text);
+    json = text.trim() === '' ? undefined : JSON.parse(text);
+  } catch (error) {
+    throw error instanceof AppError ? error : new AppError('VALIDATION_ERROR', 'The body is not valid JSON.', { details: { field: 'body' } });
+  }
+  return { text, body: parse(definition.body, json, 'body') };
+}
+
+/** What recursion would have to follow later is refused now. */
+function requireShallow(text: string) {
+  let depth = 0;
+  let inString = false;
+  for (let at = 0; at < text.length; at += 1) {
+    const char = text[at];
+    if (inString) {
+      if (char === '\\') at += 1;
+      else if (char === '"') inString = false;
+    } else if (char === '"') inString = true;
+    else if (char === '{' || char === '[') {
+      depth += 1;
+      if (depth > 32) throw new AppError('VALIDATION_ERROR', 'The body is nested too deep: at most 32 levels.', { details: { field: 'body' } });
+    } else if (char === '}' || char === ']') depth -= 1;
+  }
+}
+
+/** 400 that names the field. */
+function parse(schema: z.ZodType, value: unknown, where: 'body' | 'query'): unknown {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const issues = parsed.error.issues.slice(0, 10).map((issue) => {
+    const keys = 'keys' in issue && Array.isArray(issue.keys) ? issue.keys : [];
+    return { field: [...issue.path, ...keys].join('.') || where, message: issue.message };
+  });
+  const [first] = issues;
+  throw new AppError('VALIDATION_ERROR', `${first?.field}: ${first?.message}`, { details: { field: first?.field, issues } });
+}
+
+function idempotencyOf(c: Context, { method }: Route, text: string): Idempotency | undefined {
+  const key = c.req.header('idempotency-key');
+  if (key === undefined || method !== 'post') return undefined;
+  if (!/^[\x21-\x7e]{1,128}$/.test(key)) throw new AppError('VALIDATION_ERROR', 'Idempotency-Key: use 1 to 128 visible ASCII characters.', { details: { field: 'Idempotency-Key' } });
+  const fingerprint = createHash('sha256').update([method, c.req.path, c.req.header('x-nexus-session') ?? '', text].join('\n')).digest('base64url');
+  return { key, fingerprint };
+}
+
+function ifMatchOf(c: Context): number | undefined {
+  const header = c.req.header('if-match');
+  if (header === undefined || header === '*') return undefined;
+  const version = /^(?:W\/)?"?(\d{1,9})"?$/.exec(header)?.[1];
+  if (!version) throw new AppError('VALIDATION_ERROR', 'If-Match: give the ETag of the feature as you read it.', { details: { field: 'If-Match' } });
+  return Number(version);
+}
+
+/** One body for every error, and a log line for those that are ours. */
+export function answerError(error: unknown, c: Context<HttpEnv>, log: Log): Response {
+  const refusal = error instanceof AppError ? error : isDatabaseAway(error) ? unavailable('The database', error) : undefined;
+  const requestId = c.get('requestId');
+  if (!refusal) log.error({ err: error, requestId, route: c.get('route') }, 'a bug: the request failed');
+  else if (refusal.code === 'SERVICE_UNAVAILABLE') log.warn({ err: refusal.cause, requestId }, refusal.message);
+  const known = refusal ?? new AppError('INTERNAL_ERROR', 'This is a bug of ours. Nothing was half done; report it with the request id.');
+  const body: ErrorBody = { error: { code: known.code, message: known.message, ...(known.details === undefined ? {} : { details: known.details }), requestId } };
+  const headers = { ...known.headers, 'x-request-id': requestId };
+  if (!c.req.header('accept')?.includes('application/problem+json')) return c.json(body, known.status, headers);
+  const problem = { type: `urn:nexus:error:${known.code.toLowerCase().replaceAll('_', '-')}`, title: known.code, status: known.status, detail: known.message, instance: c.req.path, code: known.code, requestId, details: known.details };
+  return c.body(JSON.stringify(problem), known.status, { ...headers, 'content-type': 'application/problem+json' });
+}

@@ -1,0 +1,7 @@
+import { api } from '@nexus/contract';
+import type { Router } from '../platform/http.ts';
+import type { Recovery } from './recovery.ts';
+
+export function recoveryRoutes(route: Router, { recovery }: { recovery: Recovery }): void {
+  route(api.endSession, ({ actor, params, body }) => recovery.end(actor, params['sessionId'] ?? '', body.reason, body.unlanded));
+}

@@ -1,0 +1,40 @@
+import { createApp } from './app.ts';
+import type { Deps } from './deps.ts';
+import type { SocketData } from './feed/index.ts';
+
+export type RunningServer = { url: string; port: number; stop: () => Promise<void> };
+
+/** Listens. `stop` answers what is under way, closes sockets with 1001, and gives everything back. */
+export async function serve(deps: Deps): Promise<RunningServer> {
+  const closing = new AbortController();
+  const { config, socket } = deps;
+  const server = Bun.serve<SocketData>({
+    port: config.port,
+    hostname: config.host,
+    idleTimeout: 60,
+    maxRequestBodySize: config.limits.bodyBytes * 4,
+    fetch(request, listening) {
+      const { pathname } = new URL(request.url);
+      if (pathname === '/ws' || pathname === '/api/ws') return socket.upgrade(request, listening);
+      return app.fetch(request);
+    },
+    websocket: socket.handlers,
+  });
+  const app = createApp({
+    deps,
+    closing: closing.signal,
+    connection: (request) => ({ ip: server.requestIP(request)?.address ?? '', keepOpen: () => server.timeout(request, 0) }),
+  });
+  await deps.start();
+  return {
+    url: `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${server.port}`,
+    port: server.port ?? 0,
+    async stop() {
+      deps.health.draining();
+      closing.abort();
+      socket.closeAll();
+      await Promise.race([server.stop(), new Promise((resolve) => setTimeout(resolve, 10_000).unref())]);
+      await deps.stop();
+    },
+  };
+}
