@@ -44,7 +44,10 @@ export type Client = {
 /** One method for each route of the contract: `client.pickFeature({ projectId, slug })`. Throws NexusError or NexusUnreachable. */
 export function createClient(options: ClientOptions): Client {
   const methods = Object.fromEntries(
-    Object.entries(api).map(([name, route]) => [name, (input?: object, call?: CallOptions) => request(options, route, { ...input }, call ?? {})]),
+    Object.entries(api).map(([name, route]) => [
+      name,
+      (input?: object, call?: CallOptions) => request(options, route, { ...input }, call ?? {}),
+    ]),
   );
   return Object.assign(methods, {
     options,
@@ -90,7 +93,9 @@ async function attemptOnce(options: ClientOptions, route: Route, input: Record<s
     answer = await response.json();
   } catch (error) {
     if (call.signal?.aborted) throw error;
-    throw new NexusUnreachable(`No answer from ${options.server}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+    throw new NexusUnreachable(`No answer from ${options.server}: ${error instanceof Error ? error.message : String(error)}`, {
+      cause: error,
+    });
   }
   if (response.ok) return (answer as { data: unknown }).data;
   const parsed = ErrorBody.safeParse(answer);

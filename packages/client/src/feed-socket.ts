@@ -42,7 +42,7 @@ export async function openSocket({ url, headers, signal, WebSocketImpl }: OpenNe
 
   socket.on('message', (data: WebSocket.RawData) => {
     lastTraffic = Date.now();
-    deliver(String(data));
+    deliver(textOf(data));
   });
   socket.on('ping', () => {
     lastTraffic = Date.now();
@@ -93,3 +93,5 @@ export async function openSocket({ url, headers, signal, WebSocketImpl }: OpenNe
     },
   };
 }
+
+const textOf = (data: unknown): string => (typeof data === 'string' ? data : Buffer.from(data as ArrayBuffer).toString('utf8'));

@@ -32,7 +32,7 @@ const backoffMs = { least: 200, most: 10_000 };
  */
 export async function followFeed(options: FollowFeedOptions): Promise<void> {
   const position = { cursor: options.after };
-  for (let failures = 0; !options.signal.aborted; ) {
+  for (let failures = 0; !options.signal.aborted;) {
     options.onState?.('connecting');
     const ending = await followOnce(options, position);
     if (ending.error !== undefined) throw ending.error;
@@ -44,7 +44,7 @@ export async function followFeed(options: FollowFeedOptions): Promise<void> {
   }
 }
 
-type Ending = { joined: boolean; reason: string; slow: boolean; error?: unknown };
+type Ending = { joined: boolean; reason: string; slow: boolean; error?: Error };
 type Position = { cursor: string | undefined };
 
 async function followOnce(options: FollowFeedOptions, position: Position): Promise<Ending> {
@@ -84,10 +84,11 @@ async function followOnce(options: FollowFeedOptions, position: Position): Promi
     ending.reason = closed.reason || `closed with ${closed.code}`;
     if (closed.code === droppedByReader) ending.joined = false;
     ending.slow = closed.code === closeCodes.tooMany;
-    if (closed.code === closeCodes.unauthorized) ending.error = refused('INVALID_API_KEY', closed.reason || 'The API key is not valid any more.');
+    if (closed.code === closeCodes.unauthorized)
+      ending.error = refused('INVALID_API_KEY', closed.reason || 'The API key is not valid any more.');
     if (closed.code === closeCodes.forbidden) ending.error = refused('FORBIDDEN', closed.reason || 'This project is not open to you.');
   } catch (error) {
-    ending.error = error;
+    ending.error = error instanceof Error ? error : new Error(String(error), { cause: error });
   } finally {
     clearInterval(heartbeat);
     clearInterval(watchdog);
