@@ -1,0 +1,52 @@
+import { type Feature, Slug } from '@nexus/contract';
+import { lstatSync, mkdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { stringify } from 'yaml';
+import { CliError } from './errors.ts';
+import { excludeFromGit, type Worktree } from './git.ts';
+import { clean, cleanBlock, safeJson } from './text.ts';
+
+/** Writes the picked feature where its agent finds it: `.nexus/active/<slug>/`. Answers the spec's path. */
+export function exportFeature(worktree: Worktree, feature: Feature): string {
+  const dir = featureDir(worktree, feature.slug);
+  exists(worktree, feature.slug);
+  mkdirSync(dir, { recursive: true });
+  excludeFromGit(worktree);
+  const { slug, title, lane, priority, touches, dependsOn } = feature;
+  const head = stringify({ title: clean(title), slug, lane, priority, touches: touches.map(clean), dependsOn }, { lineWidth: 0 });
+  const spec = join(dir, 'spec.md');
+  writeFileSync(spec, `---\n${head}---\n\n${cleanBlock(feature.spec)}\n`);
+  writeFileSync(join(dir, 'claims.txt'), touches.map((path) => `${clean(path)}\n`).join(''));
+  writeFileSync(join(dir, 'feature.json'), `${safeJson(feature, 2)}\n`);
+  return spec;
+}
+
+/** Takes it away when the work is over; nothing happens where there was none. */
+export function removeExport(worktree: Worktree, slug: string): void {
+  const dir = featureDir(worktree, slug);
+  if (!exists(worktree, slug)) return;
+  rmSync(dir, { recursive: true, force: true });
+  try {
+    rmdirSync(join(worktree.toplevel, '.nexus', 'active'));
+  } catch {
+    // Other features are active here.
+  }
+}
+
+/** The slug comes from a server: only a well-formed one becomes part of a path. */
+function featureDir(worktree: Worktree, slug: string): string {
+  if (!Slug.safeParse(slug).success || slug.includes('..'))
+    throw new CliError('failure', 'FAILURE', `The server named a feature "${clean(slug)}", which is no slug.`);
+  return join(worktree.toplevel, '.nexus', 'active', slug);
+}
+
+/** Whether it is there. A repository may hold `.nexus` as a symlink to anywhere; nothing is written or removed through it. */
+function exists(worktree: Worktree, slug: string): boolean {
+  for (const parts of [['.nexus'], ['.nexus', 'active'], ['.nexus', 'active', slug]]) {
+    const path = join(worktree.toplevel, ...parts);
+    const found = lstatSync(path, { throwIfNoEntry: false });
+    if (found === undefined) return false;
+    if (!found.isDirectory()) throw new CliError('failure', 'FAILURE', `${path} is not a directory of its own. Remove it and try again.`);
+  }
+  return true;
+}

@@ -1,0 +1,144 @@
+import type { Check, Claim, HeldPaths } from '@nexus/contract';
+import type { Command } from 'commander';
+import type { z } from 'zod';
+import { describeConflicts } from '../conflicts.ts';
+import { exitCodes, usage } from '../errors.ts';
+import type { Output } from '../output.ts';
+import { repositoryPaths } from '../paths.ts';
+import { clean, clockTime, shortId, table } from '../text.ts';
+import { examples, type Runner, wholeNumber } from './command.ts';
+import { defined } from './feature-read.ts';
+
+export function addClaimsCommands(program: Command, run: Runner): void {
+  const claims = examples(
+    program.command('claims').alias('claim').description('Held paths: look, check, claim one more, give back'),
+    'nexus claims check src/auth/login.ts',
+    'nexus claims add src/auth/login.ts',
+  );
+
+  examples(claims.command('list').description('Every held path of the project'), 'nexus claims list --json').action(
+    run(async ({ project, out }) => {
+      const { id: projectId, client } = await project();
+      showClaims(out, await client.listClaims({ projectId }));
+    }),
+  );
+
+  examples(claims.command('mine').description('The paths that this session holds'), 'nexus claims mine').action(
+    run(async ({ project, sessions, out }) => {
+      const { id: projectId, client } = await project();
+      const session = (await sessions()).rememberedId();
+      // Without a session of its own, this terminal holds nothing; the server would answer for the key's default session.
+      showClaims(out, session === undefined ? [] : await client.myClaims({ projectId }, { session }));
+    }),
+  );
+
+  examples(
+    claims
+      .command('check')
+      .description('Would these paths be free for this session? Changes nothing; exit code 3 when one is held')
+      .argument('<path...>'),
+    'nexus claims check src/auth/login.ts src/auth/session.ts',
+  ).action(
+    run(async ({ project, sessions, out, cwd, exitWith }, typed: string[]) => {
+      const { id: projectId, client } = await project();
+      const paths = await repositoryPaths(typed, cwd);
+      const check = await client.checkClaims({ projectId, body: { paths } }, { session: (await sessions()).rememberedId() });
+      out.data(check, describeCheck);
+      if (check.paths.some(({ state }) => state === 'held')) exitWith(exitCodes.conflict);
+    }),
+  );
+
+  examples(
+    claims
+      .command('add')
+      .description('Claim paths beside those of a feature; all of them or none')
+      .argument('<path...>')
+      .option('--fence <number>', 'extend this hold of the session', wholeNumber)
+      .option('--feature <slug>', 'extend the hold of this feature')
+      .option('--reason <text>', 'shown to whoever meets the claim'),
+    'nexus claims add src/auth/login.ts',
+    'nexus claims add --feature login-form src/mail/',
+  ).action(
+    run(
+      async (
+        { project, sessions, out, cwd },
+        typed: string[],
+        { fence, feature, reason }: { fence?: number; feature?: string; reason?: string },
+      ) => {
+        const { id: projectId, client } = await project();
+        const own = await sessions();
+        // One more path for a hold must fail when the session was lost with that hold; only ad hoc claims may begin anew.
+        const session = fence === undefined && feature === undefined ? await own.openId() : own.acting();
+        const paths = await repositoryPaths(typed, cwd);
+        const held = await client.claim({ projectId, body: { paths, ...defined({ fence, featureSlug: feature, reason }) } }, { session });
+        out.data(held, (result) => describeHeld('Claimed', result));
+      },
+    ),
+  );
+
+  examples(
+    claims
+      .command('release')
+      .description('Give paths back; without any, all ad hoc claims of this session')
+      .argument('[path...]')
+      .option('--fence <number>', 'shrink this hold of the session', wholeNumber),
+    'nexus claims release src/auth/login.ts',
+    'nexus claims release',
+  ).action(
+    run(async ({ project, sessions, out, cwd }, typed: string[], { fence }: { fence?: number }) => {
+      if (typed.length === 0 && fence !== undefined)
+        throw usage('Name the paths that the hold shall give back. A whole feature goes with `nexus feature release`.');
+      const { id: projectId, client } = await project();
+      const paths = typed.length === 0 ? undefined : await repositoryPaths(typed, cwd);
+      const held = await client.releaseClaims({ projectId, body: defined({ paths, fence }) }, { session: (await sessions()).acting() });
+      out.data(held, (result) => describeHeld('Released', result));
+    }),
+  );
+
+  examples(
+    claims.command('refresh').description('Renew this session; says which paths it holds').argument('[path...]'),
+    'nexus claims refresh',
+  ).action(
+    run(async ({ project, sessions, out, cwd }, typed: string[]) => {
+      const { id: projectId, client } = await project();
+      const paths = typed.length === 0 ? undefined : await repositoryPaths(typed, cwd);
+      const answer = await client.refreshClaims({ projectId, body: defined({ paths }) }, { session: (await sessions()).acting() });
+      out.data(answer, ({ refreshed, notOwned }) =>
+        [...refreshed.map((path) => `held      ${clean(path)}`), ...notOwned.map((path) => `not held  ${clean(path)}`)].join('\n'),
+      );
+    }),
+  );
+}
+
+function showClaims(out: Output, claims: Claim[]): void {
+  out.data(claims, () =>
+    claims.length === 0 ? '' : table(['PATH', 'MODE', 'FEATURE', 'HOLDER', 'SESSION', 'SINCE', 'UNTIL'], claims.map(row), out.columns),
+  );
+  if (claims.length === 0) out.note('No claims.');
+}
+
+const row = (claim: Claim): string[] => [
+  claim.filePath,
+  claim.mode,
+  claim.featureSlug ?? 'ad hoc',
+  `${claim.engineerName}/${claim.agent}`,
+  shortId(claim.sessionId),
+  clockTime(claim.claimedAt),
+  claim.parked ? 'parked' : claim.expiresAt === null ? '-' : clockTime(claim.expiresAt),
+];
+
+function describeCheck({ paths, degraded }: z.infer<typeof Check>): string {
+  const lines = paths.flatMap(({ path, state, conflicts }) => [
+    `${state.padEnd(4)}  ${clean(path)}`,
+    ...(conflicts.length > 0 ? [describeConflicts(conflicts)] : []),
+  ]);
+  return [...lines, ...(degraded ? ['(answered from the ledger: the lease store is away)'] : [])].join('\n');
+}
+
+function describeHeld(verb: string, { fence, featureSlug, paths, changed }: HeldPaths): string {
+  const of = featureSlug === null ? 'ad hoc' : `for ${clean(featureSlug)}`;
+  return [
+    `${verb} ${changed.length === 0 ? 'nothing new' : changed.map(clean).join(', ')}`,
+    `  fence ${fence}, ${of}, holding ${paths.length === 0 ? 'nothing' : paths.map(clean).join(', ')}`,
+  ].join('\n');
+}

@@ -1,0 +1,100 @@
+import type { Feature, Lane } from '@nexus/contract';
+import type { Command } from 'commander';
+import type { Context } from '../context.ts';
+import { dropExport, heldSlug, sessionForChange, tellPicked } from '../held.ts';
+import { clean } from '../text.ts';
+import { examples, laneOption, type Runner, wholeNumber } from './command.ts';
+
+type HoldOptions = { fence?: number };
+
+/** What moves a feature from hand to hand. */
+export function addFeatureWork(feature: Command, run: Runner): void {
+  examples(
+    feature.command('pick').description('Take a feature and every path it touches, or none').argument('<slug>'),
+    'nexus feature pick login-form',
+    'nexus feature pick login-form --json',
+  ).action(
+    run(async (context, slug: string) => {
+      const { id: projectId, client } = await context.project();
+      const session = await (await context.sessions()).openId();
+      await tellPicked(context, await client.pickFeature({ projectId, slug }, { session }), 'Picked');
+    }),
+  );
+
+  examples(
+    feature.command('pick-next').description('Take the first feature that is free').addOption(laneOption('only from this lane')),
+    'nexus feature pick-next',
+    'nexus feature pick-next --lane now',
+  ).action(
+    run(async (context, options: { lane?: Lane }) => {
+      const { id: projectId, client } = await context.project();
+      const session = await (await context.sessions()).openId();
+      const body = options.lane === undefined ? {} : { lane: options.lane };
+      await tellPicked(context, await client.pickNext({ projectId, body }, { session }), 'Picked');
+    }),
+  );
+
+  examples(
+    feature.command('resume').description('Adopt an interrupted or parked feature, under a new fence').argument('<slug>'),
+    'nexus feature resume login-form',
+  ).action(
+    run(async (context, slug: string) => {
+      const { id: projectId, client } = await context.project();
+      const session = await (await context.sessions()).openId();
+      await tellPicked(context, await client.resumeFeature({ projectId, slug }, { session }), 'Resumed');
+    }),
+  );
+
+  const endings = [
+    ['release', 'Give a feature back; it is ready for others again', 'Released'],
+    ['done', 'Finish a feature and free its paths', 'Done:'],
+    ['cancel', 'Cancel a feature; an active one only as its holder', 'Cancelled'],
+  ] as const;
+  for (const [verb, description, past] of endings) {
+    const command = feature
+      .command(verb)
+      .description(description)
+      .option('--fence <number>', 'refuse when the hold has another fence', wholeNumber);
+    if (verb === 'cancel') command.argument('<slug>');
+    else command.argument('[slug]', 'default: the feature that this session holds');
+    examples(command, `nexus feature ${verb} login-form`).action(
+      run(async (context, given: string | undefined, options: HoldOptions) => {
+        const slug = await heldSlug(context, given);
+        const ended = await endHold(context, verb, slug, options);
+        await dropExport(context, slug);
+        context.out.data(ended, () => `${past} ${clean(slug)}`);
+        for (const warning of ended.warnings ?? []) context.out.warn(clean(warning));
+      }),
+    );
+  }
+
+  examples(
+    feature
+      .command('force-release')
+      .description('End the hold of another session: a lead any, an engineer those of the own sessions')
+      .argument('<slug>')
+      .requiredOption('--fence <number>', 'the hold to end, as `nexus feature show` prints it', wholeNumber)
+      .requiredOption('--reason <text>', 'kept in the feed'),
+    'nexus feature force-release login-form --fence 12 --reason "laptop stolen"',
+  ).action(
+    run(async (context, slug: string, options: { fence: number; reason: string }) => {
+      const { id: projectId, client } = await context.project();
+      const released = await client.forceReleaseFeature({ projectId, slug, body: { fence: options.fence, reason: options.reason } });
+      context.out.data(released, () => `Released ${clean(slug)} by force`);
+    }),
+  );
+}
+
+async function endHold(context: Context, verb: 'release' | 'done' | 'cancel', slug: string, { fence }: HoldOptions): Promise<Feature> {
+  const { id: projectId, client } = await context.project();
+  const sessions = await context.sessions();
+  const input = { projectId, slug, body: fence === undefined ? {} : { fence } };
+  switch (verb) {
+    case 'release':
+      return client.releaseFeature(input, { session: sessions.acting() });
+    case 'done':
+      return client.doneFeature(input, { session: sessions.acting() });
+    case 'cancel':
+      return client.cancelFeature(input, { session: await sessionForChange(context, slug) });
+  }
+}

@@ -1,0 +1,164 @@
+import { type Project, type ProjectWithMembers, roles } from '@nexus/contract';
+import { type Command, Option } from 'commander';
+import { rmSync } from 'node:fs';
+import { basename } from 'node:path';
+import { type Context, findProject } from '../context.ts';
+import { CliError } from '../errors.ts';
+import { originUrl } from '../git.ts';
+import { linkProject } from '../link.ts';
+import { clean, clockTime, table } from '../text.ts';
+import { examples, type Runner, wholeNumber } from './command.ts';
+import { slugOf } from './feature-edit.ts';
+
+type CreateOptions = { slug?: string; repoUrl?: string; defaultBranch?: string; link: boolean };
+type Role = (typeof roles)[number];
+const roleOption = (): Option => new Option('--role <role>', 'default: member').choices([...roles]);
+
+export function addProjectCommands(program: Command, run: Runner): void {
+  const project = examples(
+    program.command('project').description('Projects: one for each git repository, and who is in it'),
+    'nexus project create "Web shop"',
+    'nexus project invite',
+  );
+
+  examples(
+    project
+      .command('create')
+      .description('Create a project and link this repository to it; you become its lead')
+      .argument('[name]', 'default: the name of this directory')
+      .option('--slug <slug>', 'default: made from the name')
+      .option('--repo-url <url>', 'default: the origin remote, without credentials')
+      .option('--default-branch <branch>', 'default: main')
+      .option('--no-link', 'leave .nexus.json alone'),
+    'nexus project create "Web shop" --slug shop',
+  ).action(
+    run(async (context, name: string | undefined, options: CreateOptions) => {
+      const created = await createProject(context, { ...options, name });
+      const path = options.link ? await linkProject(context, created) : undefined;
+      context.out.data(created, () => `Created project ${clean(created.slug)}${path ? `, linked in ${path}` : ''}`);
+    }),
+  );
+
+  examples(project.command('list').description('Projects that you are in'), 'nexus project list').action(
+    run(async ({ client, out }) => {
+      const projects = await (await client()).listProjects();
+      out.data(projects, () =>
+        projects.length === 0
+          ? ''
+          : table(
+              ['SLUG', 'NAME', 'ID'],
+              projects.map(({ slug, name, id }) => [slug, name, id]),
+              out.columns,
+            ),
+      );
+      if (projects.length === 0) out.note('You are in no project. `nexus setup` makes or joins one.');
+    }),
+  );
+
+  examples(
+    project.command('info').description('A project and its members').argument('[project]', 'slug or id; default: the linked one'),
+    'nexus project info',
+  ).action(
+    run(async (context, wanted: string | undefined) => {
+      const { id: projectId, client } = await (wanted === undefined ? context : context.with({ project: wanted })).project();
+      context.out.data(await client.getProject({ projectId }), describe);
+    }),
+  );
+
+  examples(
+    project.command('link').description('Link this repository to a project that you are in').argument('<project>', 'slug or id'),
+    'nexus project link shop',
+  ).action(
+    run(async (context, wanted: string) => {
+      const client = await context.client();
+      const found = await findProject(client, wanted, client.options.server);
+      const path = await linkProject(context, found);
+      context.out.data(
+        { path, server: client.options.server, projectId: found.id, slug: found.slug },
+        () => `Linked ${path} to ${clean(found.slug)}`,
+      );
+    }),
+  );
+
+  examples(project.command('unlink').description('Remove this repository’s .nexus.json'), 'nexus project unlink').action(
+    run(async ({ settings, out }) => {
+      const { link } = await settings();
+      if (link === undefined) throw new CliError('notFound', 'NOT_FOUND', 'This repository is not linked.');
+      rmSync(link.path);
+      out.data({ removed: link.path }, () => `Removed ${link.path}`);
+    }),
+  );
+
+  examples(
+    project
+      .command('invite')
+      .description('Make a single-use code with which somebody joins the project')
+      .option('--email <address>', 'only this address may use it')
+      .option('--expires <hours>', 'default: 168', wholeNumber)
+      .addOption(roleOption()),
+    'nexus project invite --email bob@example.com',
+  ).action(
+    run(async (context, { email, expires, role }: { email?: string; expires?: number; role?: Role }) => {
+      const { id: projectId, client } = await context.project();
+      const body = {
+        ...(email === undefined ? {} : { email }),
+        ...(expires === undefined ? {} : { expiresInHours: expires }),
+        ...(role === undefined ? {} : { role }),
+      };
+      const invitation = await client.createInvitation({ projectId, body });
+      context.out.data(invitation, ({ code }) => code);
+      context.out.note(
+        `Until ${clockTime(invitation.expiresAt)}: nexus login --server ${client.options.server} --invite ${invitation.code} --name <name> --email <address>`,
+      );
+    }),
+  );
+
+  examples(
+    project.command('add-member').description('Add a registered engineer').argument('<engineer>', 'email or id').addOption(roleOption()),
+    'nexus project add-member bob@example.com --role readonly',
+  ).action(
+    run(async (context, engineer: string, { role }: { role?: Role }) => {
+      const { id: projectId, client } = await context.project();
+      const body = {
+        ...(engineer.includes('@') ? { email: engineer } : { engineerId: engineer }),
+        ...(role === undefined ? {} : { role }),
+      };
+      context.out.data(await client.addMember({ projectId, body }), (member) => `Added ${clean(engineer)} as ${member.role}`);
+    }),
+  );
+}
+
+type NewProject = { name: string | undefined; slug?: string | undefined; repoUrl?: string | undefined; defaultBranch?: string | undefined };
+
+export async function createProject(context: Context, { name, slug, repoUrl, defaultBranch }: NewProject): Promise<Project> {
+  const worktree = await context.worktree();
+  const place = worktree?.mainCheckout ?? worktree?.toplevel ?? context.cwd;
+  const named = name ?? basename(place);
+  const url = repoUrl ?? (await originUrl(place));
+  return (await context.client()).createProject({
+    body: {
+      name: named,
+      slug: slug ?? slugOf(named),
+      ...(url === undefined ? {} : { repoUrl: url }),
+      ...(defaultBranch === undefined ? {} : { defaultBranch }),
+    },
+  });
+}
+
+function describe({ name, slug, id, repoUrl, defaultBranch, members }: ProjectWithMembers): string {
+  const facts = [
+    ['id', id],
+    ['repo', repoUrl === null ? '-' : clean(repoUrl)],
+    ['branch', clean(defaultBranch)],
+  ];
+  const lines = facts.map(([label = '', value = '']) => `  ${label.padEnd(8)} ${value}`);
+  return [
+    `${clean(slug)}: ${clean(name)}`,
+    ...lines,
+    '',
+    table(
+      ['MEMBER', 'EMAIL', 'ROLE', 'ID'],
+      members.map((member) => [member.name, member.email, member.role, member.engineerId]),
+    ),
+  ].join('\n');
+}

@@ -1,0 +1,112 @@
+import type { ActiveSession, Session } from '@nexus/contract';
+import type { Command } from 'commander';
+import type { z } from 'zod';
+import { dropExport } from '../held.ts';
+import { CliError } from '../errors.ts';
+import { clean, fromNow, shortId, table } from '../text.ts';
+import { moment } from '../conflicts.ts';
+import { collected, examples, type Runner } from './command.ts';
+
+export function addSessionCommands(program: Command, run: Runner): void {
+  const session = examples(
+    program.command('session').description('This terminal or agent as a session, and those of others'),
+    'nexus session list',
+    'nexus session end --unlanded login-form',
+  );
+
+  examples(
+    session
+      .command('start')
+      .description('Open a session for this terminal or agent, or get the one that is open')
+      .option('--parent <id>', 'make it a child of this session: it works beside its claims and ends with it'),
+    'nexus session start',
+    'export NEXUS_SESSION=$(nexus session start --json | jq -r .id)',
+  ).action(
+    run(async ({ sessions, out }, options: { parent?: string }) => {
+      const { session: opened } = await (await sessions()).open({ parentId: options.parent });
+      out.data(opened, describe);
+    }),
+  );
+
+  examples(session.command('list').description('Live sessions of the project'), 'nexus session list --json').action(
+    run(async ({ project, out }) => {
+      const { id: projectId, client } = await project();
+      const active = await client.activeSessions({ projectId });
+      out.data(active, () =>
+        active.length === 0
+          ? ''
+          : table(['SESSION', 'ENGINEER', 'AGENT', 'STATUS', 'BRANCH', 'LAST BEAT', 'STARTED'], active.map(row), out.columns),
+      );
+      if (active.length === 0) out.note('No live sessions.');
+    }),
+  );
+
+  examples(session.command('show').description('The session that commands here act in; opens none'), 'nexus session show').action(
+    run(async ({ project, sessions, out }) => {
+      const { id: projectId, client } = await project();
+      const id = (await sessions()).rememberedId();
+      if (id === undefined)
+        throw new CliError('notFound', 'NOT_FOUND', 'This terminal has no session yet. A pick opens one, or `nexus session start`.');
+      const status = await client.status({ projectId });
+      const found = status.sessions.find((one) => one.id === id);
+      if (found === undefined)
+        throw new CliError('notFound', 'NOT_FOUND', `Session ${shortId(id)} is over. The next pick opens a new one.`);
+      const holds = status.activeFeatures.filter((feature) => feature.heldBy?.sessionId === id);
+      out.data({ ...found, holds: holds.map(({ slug, fence, touches }) => ({ featureSlug: slug, fence, touches })) }, () =>
+        [describe(found), ...holds.map(({ slug, fence }) => `  holds    ${clean(slug)} (fence ${fence ?? '-'})`)].join('\n'),
+      );
+    }),
+  );
+
+  examples(
+    session
+      .command('end')
+      .description('End this session; its holds are released, or parked where work is not committed')
+      .option('--unlanded <slug>', 'park this feature for 24 h instead (repeat)', collected),
+    'nexus session end',
+    'nexus session end --unlanded login-form',
+  ).action(
+    run(async (context, options: { unlanded?: string[] }) => {
+      const { id: projectId, client } = await context.project();
+      const sessions = await context.sessions();
+      const sessionId = sessions.rememberedId();
+      if (sessionId === undefined) throw new CliError('notFound', 'NOT_FOUND', 'This terminal has no session to end.');
+      const unlanded = options.unlanded ?? [];
+      const { activeFeatures } = await client.status({ projectId });
+      const ended = await client.endSession({ projectId, sessionId, body: { reason: 'ended', unlanded } }, { session: sessionId });
+      await sessions.forget();
+      const released = activeFeatures.filter((feature) => feature.heldBy?.sessionId === sessionId && !unlanded.includes(feature.slug));
+      for (const { slug } of released) await dropExport(context, slug);
+      context.out.data(
+        ended,
+        () => `Ended session ${shortId(sessionId)}${unlanded.length > 0 ? `; parked ${unlanded.map(clean).join(', ')}` : ''}`,
+      );
+    }),
+  );
+}
+
+const text = (value: unknown): string => (typeof value === 'string' ? value : '-');
+
+const row = ({ session, engineer }: z.infer<typeof ActiveSession>): string[] => [
+  shortId(session.id),
+  engineer.name,
+  session.agent,
+  session.status,
+  text(session.metadata['gitBranch']),
+  fromNow(session.lastHeartbeat),
+  fromNow(session.createdAt),
+];
+
+function describe(session: Session): string {
+  const facts = [
+    ['id', session.id],
+    ['agent', `${clean(session.agent)} ${clean(session.agentSessionId ?? '(default session)')}`],
+    ['status', session.status],
+    [
+      'lease',
+      `${session.leaseSeconds} s, ${session.keeper ? 'renewed by the keeper' : 'no keeper'}${session.expiresAt ? `, until ${moment(session.expiresAt)}` : ''}`,
+    ],
+    ...(session.parentId ? [['parent', shortId(session.parentId)]] : []),
+  ];
+  return [`Session ${shortId(session.id)}`, ...facts.map(([name = '', value = '']) => `  ${name.padEnd(8)} ${value}`)].join('\n');
+}

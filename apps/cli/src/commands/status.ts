@@ -1,0 +1,65 @@
+import type { ProjectStatus } from '@nexus/contract';
+import type { Command } from 'commander';
+import type { Output } from '../output.ts';
+import { clean, fromNow, shortId, table } from '../text.ts';
+import { examples, type Runner } from './command.ts';
+
+export function addStatusCommand(program: Command, run: Runner): void {
+  examples(
+    program.command('status').description('Who works on what: active features, held paths, live sessions'),
+    'nexus status',
+    'nexus status --json | jq .claims',
+  ).action(
+    run(async ({ project, sessions, out }) => {
+      const { id: projectId, client } = await project();
+      const own = (await sessions()).rememberedId();
+      const status = await client.status({ projectId });
+      out.data(status, () => describe(status, own, out));
+    }),
+  );
+}
+
+function describe({ activeFeatures, interrupted, sessions, claims }: ProjectStatus, own: string | undefined, out: Output): string {
+  const mark = (id: string | undefined): string => (id !== undefined && id === own ? '*' : '');
+  const pathsOf = (sessionId: string): number => claims.filter((claim) => claim.sessionId === sessionId).length;
+  const sections = [
+    section(
+      out,
+      `Active features (${activeFeatures.length})`,
+      ['SLUG', 'HOLDER', 'SESSION', 'FENCE', 'SINCE', 'PATHS', 'TITLE'],
+      activeFeatures.map(({ slug, heldBy, fence, claimedAt, touches, title }) => [
+        slug,
+        heldBy ? `${heldBy.engineerName}/${heldBy.agent}` : '-',
+        heldBy ? `${heldBy.parked ? 'parked' : shortId(heldBy.sessionId)}${mark(heldBy.sessionId)}` : '-',
+        String(fence ?? '-'),
+        claimedAt ? fromNow(claimedAt) : '-',
+        String(touches.length),
+        title,
+      ]),
+    ),
+    section(
+      out,
+      `Interrupted (${interrupted.length}): \`nexus feature resume <slug>\` takes over`,
+      ['SLUG', 'LANE', 'TITLE'],
+      interrupted.map(({ slug, lane, title }) => [slug, lane, title]),
+    ),
+    section(
+      out,
+      `Sessions (${sessions.length})`,
+      ['SESSION', 'ENGINEER', 'AGENT', 'STATUS', 'LAST BEAT', 'HOLDS'],
+      sessions.map((session) => [
+        `${shortId(session.id)}${mark(session.id)}`,
+        session.engineer.name,
+        session.agent,
+        session.status,
+        fromNow(session.lastHeartbeat),
+        `${pathsOf(session.id)} paths`,
+      ]),
+    ),
+  ].filter((lines) => lines !== '');
+  if (sections.length === 0) return 'All quiet: no active features and no live sessions.';
+  return [...sections, ...(own === undefined ? [] : [out.paint('dim', clean(`* this session`))])].join('\n\n');
+}
+
+const section = (out: Output, title: string, headings: string[], rows: string[][]): string =>
+  rows.length === 0 ? '' : `${out.paint('bold', title)}\n${table(headings, rows, out.columns)}`;

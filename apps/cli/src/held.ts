@@ -1,0 +1,70 @@
+import type { Feature } from '@nexus/contract';
+import { exportFeature, removeExport } from './active.ts';
+import type { Context } from './context.ts';
+import { CliError, usage } from './errors.ts';
+import { clean, shortId } from './text.ts';
+
+/** The slug as given, or that of the one feature which this session holds. */
+export async function heldSlug(context: Context, given: string | undefined): Promise<string> {
+  if (given !== undefined) return given;
+  const { id: projectId, client } = await context.project();
+  const acting = (await context.sessions()).acting();
+  const { activeFeatures, sessions } = await client.status({ projectId });
+  const sessionId = sessions.find((session) => `${session.agent}:${session.agentSessionId}` === acting)?.id ?? acting;
+  const [first, ...others] = activeFeatures.filter((feature) => feature.heldBy?.sessionId === sessionId).map((feature) => feature.slug);
+  if (first === undefined) {
+    // A session that was lost says so itself, and who has its feature now.
+    if (!sessions.some((session) => session.id === sessionId)) await client.heartbeat({ projectId, sessionId });
+    throw new CliError('notFound', 'NOTHING_HELD', 'This session holds no feature. Name one, or see `nexus status`.');
+  }
+  if (others.length > 0) throw usage(`This session holds ${[first, ...others].map(clean).join(', ')}. Name the one you mean.`);
+  return first;
+}
+
+/** Only a change of an active feature needs its holder; for others an old, lost session must not stand in the way. */
+export async function sessionForChange(context: Context, slug: string): Promise<string | undefined> {
+  const { id: projectId, client } = await context.project();
+  const { status } = await client.getFeature({ projectId, slug });
+  return status === 'active' ? (await context.sessions()).rememberedId() : undefined;
+}
+
+/** After a pick: writes the feature's files here and tells what is held. */
+export async function tellPicked(context: Context, feature: Feature, verb: 'Picked' | 'Resumed'): Promise<void> {
+  const { out } = context;
+  const specPath = await exported(context, feature);
+  out.data({ ...feature, specPath }, () => {
+    const facts: [string, string][] = [
+      ['fence', String(feature.fence ?? '-')],
+      ['session', feature.heldBy ? `${shortId(feature.heldBy.sessionId)} (${clean(feature.heldBy.agent)})` : '-'],
+      ['spec', specPath ?? `nexus feature show ${feature.slug}`],
+      ['paths', feature.touches.length === 0 ? 'none: nothing is protected' : feature.touches.map(clean).join('\n           ')],
+    ];
+    const lines = facts.map(([name, value]) => `  ${name.padEnd(8)} ${value}`);
+    return [`${verb} ${out.paint('bold', clean(feature.slug))}: ${clean(feature.title)}`, ...lines].join('\n');
+  });
+  for (const warning of feature.warnings ?? []) out.warn(clean(warning));
+  out.note(`Next: work, commit, then \`nexus feature done ${clean(feature.slug)}\`.`);
+}
+
+/** The hold stands whatever happens to the files, so trouble with them is only a warning. */
+async function exported(context: Context, feature: Feature): Promise<string | null> {
+  const worktree = await context.worktree();
+  if (worktree === undefined) return null;
+  try {
+    return exportFeature(worktree, feature);
+  } catch (error) {
+    context.out.warn(`the feature's files were not written: ${error instanceof Error ? error.message : String(error)}`);
+    return null;
+  }
+}
+
+/** After release, done or cancel. */
+export async function dropExport(context: Context, slug: string): Promise<void> {
+  const worktree = await context.worktree();
+  if (worktree === undefined) return;
+  try {
+    removeExport(worktree, slug);
+  } catch (error) {
+    context.out.warn(error instanceof Error ? error.message : String(error));
+  }
+}

@@ -1,0 +1,60 @@
+import { z } from 'zod';
+import { readJson, writeJson } from '../files.ts';
+import { Registration } from './protocol.ts';
+
+export type Entry = Registration & { state: 'kept' | 'died'; lastBeat: string | null; problem: string | null };
+
+/** The sessions that this keeper keeps, on disk as well, so that the next one goes on with them. */
+export type Registry = {
+  add: (registration: Registration) => Entry;
+  get: (sessionId: string) => Entry | undefined;
+  all: () => Entry[];
+  /** Removes this very entry; one that was registered anew stays. */
+  drop: (entry: Entry) => boolean;
+  /** Whether the entry still counts. */
+  has: (entry: Entry) => boolean;
+};
+
+const FileContent = z.object({ sessions: z.array(Registration) });
+
+export function openRegistry(path: string): Registry {
+  const entries = new Map<string, Entry>();
+  for (const registration of readRegistrations(path)) entries.set(registration.sessionId, fresh(registration));
+  const save = (): void => {
+    const sessions = [...entries.values()].map((entry) => Registration.parse(entry));
+    try {
+      writeJson(path, { sessions }, { secret: true });
+    } catch {
+      // Logout may have removed the directory; this keeper still knows what it keeps.
+    }
+  };
+  return {
+    add: (registration) => {
+      const entry = fresh(Registration.parse(registration));
+      entries.set(entry.sessionId, entry);
+      save();
+      return entry;
+    },
+    get: (sessionId) => entries.get(sessionId),
+    all: () => [...entries.values()],
+    has: (entry) => entries.get(entry.sessionId) === entry,
+    drop: (entry) => {
+      if (entries.get(entry.sessionId) !== entry) return false;
+      entries.delete(entry.sessionId);
+      save();
+      return true;
+    },
+  };
+}
+
+const fresh = (registration: Registration): Entry => ({ ...registration, state: 'kept', lastBeat: null, problem: null });
+
+/** A broken file costs the sessions in it their keeper, not all others theirs. */
+function readRegistrations(path: string): Registration[] {
+  try {
+    const parsed = FileContent.safeParse(readJson(path));
+    return parsed.success ? parsed.data.sessions : [];
+  } catch {
+    return [];
+  }
+}
