@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { delimiter, dirname } from 'node:path';
 import { findBun } from './bun.mjs';
 import { installDependencies } from './install.mjs';
+import { watchNpm } from './parents.mjs';
 import { root, say } from './root.mjs';
 
 /** Gets Bun and the dependencies ready and answers Bun's path; ends this process with a message when that fails. */
@@ -22,7 +23,8 @@ export const withBun = (bun, env = process.env) => ({ ...env, PATH: [dirname(bun
 /** Runs Bun in this process's place: same terminal, same signals, same exit code. */
 export async function runBun(args) {
   const bun = await ready();
-  const child = spawn(bun, args, { stdio: 'inherit', cwd: root, env: withBun(bun) });
+  // `--no-orphans`: Bun ends by itself when this process is killed outright.
+  const child = spawn(bun, ['--no-orphans', ...args], { stdio: 'inherit', cwd: root, env: withBun(bun) });
   const last = new Map();
   const forward = (signal) => {
     // Ctrl-C reaches the whole foreground group, npm then repeats it: the child must not take the echo for a second order.
@@ -33,9 +35,12 @@ export async function runBun(args) {
   };
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) process.on(signal, forward);
 
-  // An npm that is killed outright tells nobody; its script then has another parent.
-  const parent = process.ppid;
-  const orphaned = process.env.npm_lifecycle_event && setInterval(() => process.ppid !== parent && forward('SIGTERM'), 1000);
+  const npmStands = watchNpm();
+  const orphaned = setInterval(() => {
+    if (npmStands()) return;
+    clearInterval(orphaned);
+    forward('SIGTERM');
+  }, 250);
 
   child.once('error', (error) => {
     say(`Could not run ${bun}: ${error.message}`);
