@@ -1,7 +1,5 @@
 import type { Feed } from './feed.ts';
 import { parseCursor } from './cursor.ts';
-import type { Subscription } from './room.ts';
-import type { Frame } from './frame.ts';
 
 export type StreamNeeds = {
   feed: Feed;
@@ -30,59 +28,54 @@ export const resumeFrom = (lastEventId: string | null | undefined, after: string
  */
 export async function eventsStream({ feed, projectId, after, signal, allowed, recheckMs = 60_000 }: StreamNeeds): Promise<Response> {
   let controller: ReadableStreamDefaultController<Uint8Array> | undefined;
-  let subscription: Subscription | undefined;
-  const timers: ReturnType<typeof setInterval>[] = [];
+  const stop = new AbortController();
+  const ended = AbortSignal.any([signal, stop.signal]);
+
+  const write = (chunk: string): boolean => {
+    if (ended.aborted || !controller || (controller.desiredSize ?? 0) <= 0) return false;
+    controller.enqueue(text.encode(chunk));
+    return true;
+  };
+  const subscription = await feed.subscribe(projectId, after, {
+    send: ({ cursor, type, json }) => (write(`id: ${cursor}\nevent: ${type}\ndata: ${json}\n\n`) ? 'sent' : 'blocked'),
+    close: () => stop.abort(),
+  });
+  const comments = setInterval(() => write(': still here\n\n'), COMMENT_MS);
+  const check =
+    allowed &&
+    setInterval(
+      () =>
+        void allowed().then(
+          (yes) => yes || stop.abort(),
+          () => undefined,
+        ),
+      recheckMs,
+    );
 
   function end() {
-    for (const timer of timers.splice(0)) clearInterval(timer);
-    signal.removeEventListener('abort', end);
-    subscription?.close();
+    clearInterval(comments);
+    clearInterval(check);
+    subscription.close();
     try {
       controller?.close();
     } catch {
-      // Closed by the client already.
+      // The client went first.
     }
-    controller = undefined;
   }
-
-  const send = ({ cursor, type, json }: Frame) => {
-    if (!controller || (controller.desiredSize ?? 0) <= 0) return 'blocked';
-    controller.enqueue(text.encode(`id: ${cursor}\nevent: ${type}\ndata: ${json}\n\n`));
-    return 'sent';
-  };
-  subscription = await feed.subscribe(projectId, after, { send, close: end });
 
   const body = new ReadableStream<Uint8Array>(
     {
       start(started) {
         controller = started;
-        controller.enqueue(text.encode('retry: 1000\n\n'));
+        write('retry: 1000\n\n');
+        if (ended.aborted) end();
+        else ended.addEventListener('abort', end, { once: true });
       },
-      pull: () => subscription?.drain(),
-      cancel: end,
+      pull: subscription.drain,
+      cancel: () => stop.abort(),
     },
     new ByteLengthQueuingStrategy({ highWaterMark: BUFFER_BYTES }),
   );
-  timers.push(
-    setInterval(() => {
-      if (controller && (controller.desiredSize ?? 0) > 0) controller.enqueue(text.encode(': still here\n\n'));
-    }, COMMENT_MS),
-  );
-  if (allowed) {
-    timers.push(
-      setInterval(
-        () =>
-          void allowed().then(
-            (yes) => void (yes || end()),
-            () => undefined,
-          ),
-        recheckMs,
-      ),
-    );
-  }
-  if (signal.aborted) end();
-  else signal.addEventListener('abort', end, { once: true });
-
   return new Response(body, {
     headers: { 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-accel-buffering': 'no' },
   });

@@ -16,7 +16,10 @@ for (const engine of engines) {
     async function start(options: Parameters<typeof serveFeed>[1] & { pollMs?: number } = {}) {
       const world = createWorld(database, options.pollMs === undefined ? {} : { pollMs: options.pollMs });
       const server = serveFeed(world, options);
-      closers.push(() => server.stop(), () => world.feed.close());
+      closers.push(
+        () => server.stop(),
+        () => world.feed.close(),
+      );
       const project = await world.newProject();
       server.roles.set(`ann ${project.id}`, 'member').set(`bob ${project.id}`, 'member');
       return { ...world, ...server, project };
@@ -153,7 +156,8 @@ for (const engine of engines) {
     test('what is no message is told so, and the socket stays', async () => {
       const server = await start();
       const client = await joined(server);
-      for (const bad of ['{', '', '[]', '{"type":"publish"}', '{"type":"join"}', `{"type":"join","projectId":"x","after":"yesterday"}`]) client.send(bad);
+      for (const bad of ['{', '', '[]', '{"type":"publish"}', '{"type":"join"}', `{"type":"join","projectId":"x","after":"yesterday"}`])
+        client.send(bad);
       await until(() => client.of('error').length === 6, 'all are refused');
       for (const error of client.of('error')) expect(error).toMatchObject({ code: 'VALIDATION_ERROR' });
       await server.append(server.project.id);
@@ -176,7 +180,15 @@ for (const engine of engines) {
     test('without a key, from a foreign page, or as plain HTTP there is no socket', async () => {
       const server = await start();
       const ask = (headers: Record<string, string>) =>
-        fetch(`http://${server.url}/ws`, { headers: { connection: 'upgrade', upgrade: 'websocket', 'sec-websocket-version': '13', 'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==', ...headers } });
+        fetch(`http://${server.url}/ws`, {
+          headers: {
+            connection: 'upgrade',
+            upgrade: 'websocket',
+            'sec-websocket-version': '13',
+            'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==',
+            ...headers,
+          },
+        });
       const status = async (headers: Record<string, string>) => (await ask(headers)).status;
       expect(await status({})).toBe(401);
       expect(await status({ authorization: 'Bearer eve' })).toBe(401);
@@ -215,6 +227,18 @@ for (const engine of engines) {
       late.send({ type: 'join', projectId: server.project.id });
       await until(() => late.of('error').length === 1, 'the project is full');
       expect(late.of('error')[0]).toMatchObject({ code: 'RATE_LIMITED' });
+    });
+
+    test('a client that went is no reader any more', async () => {
+      const server = await start();
+      const [client, cut] = [await joined(server), new AbortController()];
+      const stream = await fetch(`http://${server.url}/${server.project.id}`, { signal: cut.signal });
+      const whole = stream.text().catch(() => 'cut');
+      await until(() => server.feed.readers() === 2, 'both read');
+      client.ws.terminate();
+      cut.abort();
+      await until(() => server.feed.readers() === 0, 'both are gone');
+      expect(await whole).toBe('cut');
     });
 
     test('a shutdown ends sockets with 1001 and event streams without a word', async () => {

@@ -25,7 +25,6 @@ export type Feed = ReturnType<typeof createFeed>;
 
 /** Readers that are behind read history beside the picks of everyone else: so few of them at a time. */
 const HISTORY_READS = 2;
-const HISTORY_PAGE = 200;
 
 /** The events of projects, to read and to follow. What wakes it may get lost; what it sends is always read from the ledger. */
 export function createFeed({ database, bus, log, pollMs = 2000, blockedMs = 30_000, now = Date.now }: FeedNeeds) {
@@ -67,7 +66,7 @@ export function createFeed({ database, bus, log, pollMs = 2000, blockedMs = 30_0
       projectId,
       position: () => position(db, projectId),
       read: (after) => eventsAfter(db, projectId, after, RING),
-      history: (after) => gate(() => eventsAfter(db, projectId, after, HISTORY_PAGE)),
+      history: (after, limit) => gate(() => eventsAfter(db, projectId, after, limit)),
       now,
       blockedMs,
       failed,
@@ -113,6 +112,7 @@ export function createFeed({ database, bus, log, pollMs = 2000, blockedMs = 30_0
     subscribe,
     /** Call after each commit that appended events; `seq` is the last of them. Wakes the readers at every replica. */
     committed: (projectId: string, seq: number) => bus.publish('feed', `${projectId} ${seq}`),
+    readers: () => [...rooms.values()].reduce((sum, room) => sum + room.readers(), 0),
     /** Ends every subscription with `goingAway`. */
     close() {
       closed = true;

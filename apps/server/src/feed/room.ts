@@ -19,7 +19,7 @@ export type RoomNeeds = {
   /** The next events after a number, `RING` of them at most. */
   read: (after: number) => Promise<EventRows | undefined>;
   /** The same for one reader that is behind; these wait in a queue of their own. */
-  history: (after: number) => Promise<EventRows | undefined>;
+  history: (after: number, limit: number) => Promise<EventRows | undefined>;
   now: () => number;
   blockedMs: number;
   failed: (error: unknown) => void;
@@ -42,7 +42,7 @@ export function createRoom({ projectId, position, read, history, now, blockedMs,
   const refresh = coalesced(catchUp);
   const wake = () => void refresh().catch(failed);
   const pumpAll = () => {
-    for (const subscriber of subscribers) pump(subscriber.pump);
+    for (const subscriber of subscribers) pump(() => subscriber.pump());
   };
   const pump = (work: () => Promise<void>) => void work().catch(failed);
 
@@ -88,7 +88,7 @@ export function createRoom({ projectId, position, read, history, now, blockedMs,
       heard(at);
       return {
         cursor: cursorOf(at.epoch, start.seq),
-        drain: () => pump(subscriber.drain),
+        drain: () => pump(() => subscriber.drain()),
         close: () => subscriber.close(),
       };
     } finally {
@@ -120,8 +120,9 @@ export function createRoom({ projectId, position, read, history, now, blockedMs,
 
   return {
     join,
+    readers: () => subscribers.size,
     heard,
-    tick: () => subscribers.forEach((subscriber) => pump(subscriber.tick)),
+    tick: () => subscribers.forEach((subscriber) => pump(() => subscriber.tick())),
     close: (code: number, reason: string) => subscribers.forEach((subscriber) => subscriber.close(code, reason)),
   };
 }

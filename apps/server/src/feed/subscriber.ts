@@ -16,15 +16,16 @@ export type RoomView = {
   head: () => number;
   /** The event of this number if it is one of the last few. */
   recent: (seq: number) => Frame | undefined;
-  history: (after: number) => Promise<EventRows | undefined>;
+  history: (after: number, limit: number) => Promise<EventRows | undefined>;
   refresh: () => void;
   now: () => number;
 };
 
 export type Subscriber = ReturnType<typeof createSubscriber>;
 
-/** As much of a page of history as one reader may keep in memory. */
+/** As much of a page of history as one reader may keep in memory; of usual events, 300 bytes each, that is a page. */
 const PAGE_BYTES = 64 * 1024;
+const PAGE = 200;
 /** So many events passing by a reader that takes none: it is not coming back soon, and its cursor brings it back any time. */
 const MOST_BEHIND = 10_000;
 
@@ -37,6 +38,7 @@ export function createSubscriber({ room, sink, epoch: bornIn, start, blockedMs, 
   let cursor = start.seq;
   let resetDue = start.reset;
   let page: Frame[] = [];
+  let limit = PAGE;
   let paused: { since: number; head: number } | undefined = { since: room.now(), head: room.head() };
   let pumping = false;
   let closed = false;
@@ -79,13 +81,16 @@ export function createSubscriber({ room, sink, epoch: bornIn, start, blockedMs, 
 
   /** False when there is nothing to go on with before the room wakes its readers again. */
   async function readOn(): Promise<boolean> {
-    const read = await room.history(cursor);
+    const read = await room.history(cursor, limit);
     if (!read || read.epoch !== room.epoch()) {
       room.refresh();
       return false;
     }
-    if (read.events[0]?.seq === cursor + 1) page = firstBytes(read);
-    else resetDue = true;
+    if (read.events[0]?.seq === cursor + 1) {
+      page = firstBytes(read);
+      // Large events: do not read again and again what does not fit.
+      limit = Math.min(PAGE, page.length * 2);
+    } else resetDue = true;
     return true;
   }
 

@@ -30,7 +30,15 @@ test('what was not issued with this secret is no ticket', () => {
   const tickets = createTickets({ secret: 's' });
   const { ticket } = tickets.issue(ann);
   const [body = '', signature = ''] = ticket.split('.');
-  for (const forged of ['', 'nxt_', 'nxt_.', body, `${body}x.${signature}`, `${body}.${signature.slice(2)}`, createTickets({ secret: 't' }).issue(ann).ticket]) {
+  for (const forged of [
+    '',
+    'nxt_',
+    'nxt_.',
+    body,
+    `${body}x.${signature}`,
+    `${body}.${signature.slice(2)}`,
+    createTickets({ secret: 't' }).issue(ann).ticket,
+  ]) {
     expect(tickets.redeem(forged)).toBeUndefined();
   }
   expect(tickets.redeem(ticket)).toEqual(holder);

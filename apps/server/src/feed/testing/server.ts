@@ -51,7 +51,10 @@ type Message = SocketServerMessage | FeedEvent;
 export type Client = ReturnType<typeof connect>;
 
 /** A client that keeps all it hears. */
-export function connect(url: string, { as, headers = {}, protocols }: { as?: string; headers?: Record<string, string>; protocols?: string[] }) {
+export function connect(
+  url: string,
+  { as, headers = {}, protocols }: { as?: string; headers?: Record<string, string>; protocols?: string[] },
+) {
   const ws = new WebSocket(`ws://${url}/ws`, {
     headers: { ...(as ? { authorization: `Bearer ${as}` } : {}), ...headers },
     ...(protocols ? { protocols } : {}),
