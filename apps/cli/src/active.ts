@@ -1,8 +1,10 @@
 import { type Feature, Slug } from '@nexus/contract';
-import { lstatSync, mkdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, readdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
+import { z } from 'zod';
 import { CliError } from './errors.ts';
+import { readJson } from './files.ts';
 import { excludeFromGit, type Worktree } from './git.ts';
 import { clean, cleanBlock, safeJson } from './text.ts';
 
@@ -30,6 +32,24 @@ export function removeExport(worktree: Worktree, slug: string): void {
     rmdirSync(join(worktree.toplevel, '.nexus', 'active'));
   } catch {
     // Other features are active here.
+  }
+}
+
+/** Takes away what a session left that is over: nothing here is active in it any more. */
+export function removeExportsOf(worktree: Worktree, sessionId: string): void {
+  const active = join(worktree.toplevel, '.nexus', 'active');
+  for (const slug of existsSync(active) ? readdirSync(active) : []) {
+    if (Slug.safeParse(slug).success && heldIn(join(active, slug, 'feature.json')) === sessionId) removeExport(worktree, slug);
+  }
+}
+
+const Exported = z.object({ heldBy: z.object({ sessionId: z.string() }) });
+
+function heldIn(path: string): string | undefined {
+  try {
+    return Exported.parse(readJson(path)).heldBy.sessionId;
+  } catch {
+    return undefined;
   }
 }
 

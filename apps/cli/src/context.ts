@@ -2,6 +2,7 @@ import { type Client, createClient } from '@nexus/client';
 import type { Project } from '@nexus/contract';
 import { realpathSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { removeExportsOf } from './active.ts';
 import { readSettings, type Settings } from './config.ts';
 import { createCredentials, type Credentials, findKey } from './credentials.ts';
 import { CliError, usage } from './errors.ts';
@@ -85,14 +86,18 @@ export function createContext(given: Io, options: GlobalOptions, exitWith: (code
   });
   const sessions = once(async () => {
     const { id, client: made } = await project();
+    const here = await worktree();
     return createSessions({
       io,
       dirs: (await settings()).dirs,
       identity: await identity(),
       client: made,
       projectId: id,
-      worktree: await worktree(),
-      onReplaced: (before) => out.note(`Session ${shortId(before)} is over, so its holds are gone; going on in a new session.`),
+      worktree: here,
+      onReplaced: (before) => {
+        out.note(`Session ${shortId(before)} is over, so its holds are gone; going on in a new session.`);
+        if (here !== undefined) removeExportsOf(here, before);
+      },
       onUnkept: () => out.note('No keeper beats for this session: it is lost 30 minutes after its last command.'),
     });
   });

@@ -8,13 +8,15 @@ import { clean, shortId } from './text.ts';
 export async function heldSlug(context: Context, given: string | undefined): Promise<string> {
   if (given !== undefined) return given;
   const { id: projectId, client } = await context.project();
-  const acting = (await context.sessions()).acting();
+  const own = await context.sessions();
+  const acting = own.acting();
   const { activeFeatures, sessions } = await client.status({ projectId });
   const sessionId = sessions.find((session) => `${session.agent}:${session.agentSessionId}` === acting)?.id ?? acting;
   const [first, ...others] = activeFeatures.filter((feature) => feature.heldBy?.sessionId === sessionId).map((feature) => feature.slug);
   if (first === undefined) {
     // A session that was lost says so itself, and who has its feature now.
-    if (!sessions.some((session) => session.id === sessionId)) await client.heartbeat({ projectId, sessionId });
+    if (own.rememberedId() !== undefined && !sessions.some((session) => session.id === sessionId))
+      await client.heartbeat({ projectId, sessionId });
     throw new CliError('notFound', 'NOTHING_HELD', 'This session holds no feature. Name one, or see `nexus status`.');
   }
   if (others.length > 0) throw usage(`This session holds ${[first, ...others].map(clean).join(', ')}. Name the one you mean.`);

@@ -1,63 +1,96 @@
 import { NexusError } from '@nexus/client';
-import { AvailableFeature } from '@nexus/contract';
 import { z } from 'zod';
-import { conflictsOf, describeConflicts } from './conflicts.ts';
-import type { Output } from './output.ts';
+import { conflictsOf, describeConflicts, moment } from './conflicts.ts';
 import { problemOf } from './errors.ts';
-import { clean, cleanBlock } from './text.ts';
+import type { Output } from './output.ts';
+import { clean, cleanBlock, shortId } from './text.ts';
 
 /** Tells on stderr what went wrong and what to do next; answers the exit code. */
 export function report(error: unknown, out: Output): number {
   const problem = problemOf(error);
-  out.problem(problem, explained(error));
+  out.problem(problem, error instanceof NexusError ? explained(error) : undefined);
   return problem.exit;
 }
 
-function explained(error: unknown): string | undefined {
+function explained(error: NexusError): string | undefined {
+  const message = cleanBlock(error.message);
   const conflicts = conflictsOf(error);
-  if (error instanceof NexusError && conflicts.length > 0) {
-    const next = 'Next: `nexus feature pick-next` takes what is free; `nexus watch` tells when these are.';
-    return `refused: ${cleanBlock(error.message)}\n\n${describeConflicts(conflicts)}\n\n${next}`;
+  if (conflicts.length > 0) {
+    return `refused: ${message}\n\n${describeConflicts(conflicts)}\n\nNext: \`nexus feature pick-next\` takes what is free; \`nexus watch\` tells when these are.`;
   }
-  if (error instanceof NexusError && error.code === 'NOTHING_AVAILABLE') {
-    const waiting = waitingLines(error.details);
-    return `nothing to pick: ${cleanBlock(error.message)}${waiting.length > 0 ? `\n\n${waiting.join('\n')}` : ''}`;
+  switch (error.code) {
+    case 'NOTHING_AVAILABLE':
+      return [`nothing to pick: ${message}`, ...waitingLines(error.details)].join('\n');
+    case 'SESSION_LOST':
+      return [`refused: ${message}`, ...lostLines(error.details)].join('\n');
+    case 'FENCED':
+      return [`refused: ${message}`, ...holderLines(error.details)].join('\n');
+    case 'VALIDATION_ERROR':
+      return [`error: ${message}`, ...issueLines(error.details)].join('\n');
+    default:
+      return undefined;
   }
-  if (error instanceof NexusError && (error.code === 'SESSION_LOST' || error.code === 'FENCED')) {
-    const told = factLines(error.details);
-    return `refused: ${cleanBlock(error.message)}${told.length > 0 ? `\n${told.join('\n')}` : ''}`;
-  }
-  if (error instanceof NexusError && error.code === 'VALIDATION_ERROR') {
-    const told = factLines(error.details);
-    return `error: ${cleanBlock(error.message)}${told.length > 0 ? `\n${told.join('\n')}` : ''}`;
-  }
-  return undefined;
 }
 
-const Waiting = AvailableFeature.pick({ slug: true, blockedBy: true, waitsFor: true }).partial({ blockedBy: true, waitsFor: true });
+const Holder = z.object({
+  engineerName: z.string(),
+  agent: z.string(),
+  sessionId: z.string(),
+  since: z.string().optional(),
+  claimedAt: z.string().optional(),
+});
+const Waiting = z.object({ waiting: z.array(z.object({ slug: z.string(), waitsFor: z.array(z.string()), heldBy: z.array(z.string()) })) });
+const Lost = z.object({
+  sessionId: z.string(),
+  status: z.string(),
+  endedAt: z.string().nullable(),
+  holds: z.array(
+    z.object({
+      featureSlug: z.string().nullable(),
+      fence: z.number(),
+      endedAs: z.string().nullable(),
+      parked: z.boolean(),
+      heldBy: Holder.nullable(),
+    }),
+  ),
+});
+const Held = z.object({ heldBy: Holder });
+const Issues = z.object({ issues: z.array(z.object({ field: z.string(), message: z.string() })) });
 
-function waitingLines(details: unknown): string[] {
-  const lists = typeof details === 'object' && details !== null ? Object.values(details) : [];
-  return lists.flatMap((list: unknown) => {
-    const parsed = z.array(Waiting).safeParse(list);
-    if (!parsed.success) return [];
-    return parsed.data.map(({ slug, blockedBy, waitsFor }) => {
-      const holder = blockedBy
-        ? `held by ${clean(blockedBy.engineerName)}${blockedBy.featureSlug ? ` for ${clean(blockedBy.featureSlug)}` : ''}`
-        : '';
-      const waits = waitsFor && waitsFor.length > 0 ? `waits for ${waitsFor.map(clean).join(', ')}` : '';
-      return `  ${clean(slug)}: ${[holder, waits].filter(Boolean).join('; ')}`;
-    });
-  });
-}
+/** Details may grow or differ between versions: what is not understood is left to --json. */
+const linesOf = <T>(schema: z.ZodType<T>, details: unknown, lines: (known: T) => string[]): string[] => {
+  const parsed = schema.safeParse(details);
+  return parsed.success ? lines(parsed.data) : [];
+};
 
-/** Whatever facts the server gave, one line each. */
-function factLines(details: unknown, indent = '  '): string[] {
-  if (typeof details !== 'object' || details === null) return [];
-  return Object.entries(details).flatMap(([name, value]: [string, unknown]) => {
-    if (value === null || value === undefined) return [];
-    if (typeof value !== 'object') return [`${indent}${clean(name)}: ${clean(String(value as string | number | boolean))}`];
-    const inner = factLines(value, `${indent}  `);
-    return inner.length > 0 ? [`${indent}${clean(name)}:`, ...inner] : [];
-  });
+const waitingLines = (details: unknown): string[] =>
+  linesOf(Waiting, details, ({ waiting }) =>
+    waiting.map(({ slug, waitsFor, heldBy }) => {
+      const reasons = [
+        heldBy.length > 0 ? `held by ${heldBy.map(clean).join(', ')}` : '',
+        waitsFor.length > 0 ? `waits for ${waitsFor.map(clean).join(', ')}` : '',
+      ];
+      return `  ${clean(slug)}: ${reasons.filter(Boolean).join('; ')}`;
+    }),
+  );
+
+const lostLines = (details: unknown): string[] =>
+  linesOf(Lost, details, ({ sessionId, status, endedAt, holds }) => [
+    `  session ${shortId(sessionId)}: ${clean(status)}${endedAt === null ? '' : ` since ${moment(endedAt)}`}`,
+    ...holds.map(({ featureSlug, fence, endedAs, parked, heldBy }) => {
+      const now = heldBy ? `now held by ${holder(heldBy)}` : 'nobody holds it now';
+      return `  it held ${featureSlug === null ? 'ad hoc claims' : clean(featureSlug)} (fence ${fence}): ${parked ? 'parked' : clean(endedAs ?? 'over')}${featureSlug === null ? '' : `, ${now}`}`;
+    }),
+  ]);
+
+const holderLines = (details: unknown): string[] => linesOf(Held, details, ({ heldBy }) => [`  held by ${holder(heldBy)}`]);
+
+const issueLines = (details: unknown): string[] =>
+  linesOf(Issues, details, ({ issues }) =>
+    issues.length < 2 ? [] : issues.map(({ field, message }) => `  ${clean(field)}: ${clean(message)}`),
+  );
+
+function holder({ engineerName, agent, sessionId, since, claimedAt }: z.infer<typeof Holder>): string {
+  const at = since ?? claimedAt;
+  return `${clean(engineerName)} (${clean(agent)}, session ${shortId(sessionId)})${at === undefined ? '' : ` since ${moment(at)}`}`;
 }

@@ -8,7 +8,7 @@ type ReaderNeeds = {
   send: (text: string) => void;
   onEvent: (event: FeedEvent, cursor: string) => void | Promise<void>;
   onReset: ((cursor: string) => void | Promise<void>) | undefined;
-  onJoined: () => void;
+  onJoined: (cursor: string) => void;
 };
 
 /** The protocol of one connection: joins, then hands over each event once and in order, moving `position` after each. */
@@ -36,7 +36,7 @@ export function createFeedReader({ projectId, position, send, onEvent, onReset, 
         return true;
       case 'joined':
         position.cursor ??= message.data.cursor;
-        onJoined();
+        onJoined(position.cursor);
         return true;
       case 'reset':
         position.cursor = message.data.cursor;

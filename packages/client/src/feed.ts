@@ -16,6 +16,8 @@ export type FollowFeedOptions = {
   onEvent: (event: FeedEvent, cursor: string) => void | Promise<void>;
   /** Events were missed for good: read the state again. The feed goes on from `cursor`. */
   onReset?: (cursor: string) => void | Promise<void>;
+  /** Connected, from this cursor on: after the first time it says where the feed began. */
+  onJoined?: (cursor: string) => void;
   onState?: (state: FeedState, detail?: string) => void;
   signal: AbortSignal;
   WebSocketImpl?: SocketFactory;
@@ -70,8 +72,9 @@ async function followOnce(options: FollowFeedOptions, position: Position): Promi
     send: socket.send,
     onEvent: options.onEvent,
     onReset: options.onReset,
-    onJoined: () => {
+    onJoined: (cursor) => {
       ending.joined = true;
+      options.onJoined?.(cursor);
       options.onState?.('live');
     },
   });

@@ -21,7 +21,7 @@ export function addWatchCommand(program: Command, run: Runner): void {
       .option('--jsonl', 'each event as one line of JSON')
       .option('--after <cursor>', 'begin after this event (`epoch.seq`, as --jsonl prints them)')
       .option('--from-start', 'begin with the oldest event that is kept')
-      .option('--resume', 'begin where the last `nexus watch --resume` of this project ended'),
+      .option('--resume', 'begin where the last `nexus watch --resume` of this project ended, if there was one'),
     'nexus watch',
     'nexus watch --jsonl --resume | ./notify.sh',
   ).action(
@@ -40,7 +40,7 @@ export function addWatchCommand(program: Command, run: Runner): void {
         server,
         apiKey,
         projectId,
-        after: options.fromStart ? '0' : (options.after ?? (options.resume ? savedPlace(place) : undefined)),
+        after: (options.resume ? savedPlace(place) : undefined) ?? (options.fromStart ? '0' : options.after),
         signal: io.signal,
         onEvent: (event, cursor) => {
           out.line(options.jsonl === true || out.json ? safeJson(event) : describe(event, out));
@@ -52,6 +52,7 @@ export function addWatchCommand(program: Command, run: Runner): void {
           );
           keepPlace(cursor);
         },
+        onJoined: keepPlace,
         onState: (state, detail) => {
           if (state === 'live') out.note(`Watching ${server}`);
           if (state === 'waiting') out.note(`Disconnected (${clean(detail ?? '')}); connecting again`);
@@ -80,6 +81,7 @@ function describe(event: FeedEvent, out: Output): string {
 /** The short facts of an event; long and nested ones are left to --jsonl. */
 function factsOf({ data }: FeedEvent): string {
   const facts = Object.entries(data).flatMap(([name, value]) => {
+    if (name === 'sessionId' || name === 'agent' || (Array.isArray(value) && value.length === 0)) return [];
     if (Array.isArray(value))
       return [
         `${clean(name)}: ${value
