@@ -19,7 +19,10 @@ async function main(argv: string[]): Promise<void> {
   const began = performance.now();
   const engines = await openEngines(config, { migrations, log });
   const deps = await createDeps({ config, engines, log, version: manifest.version, crash: () => process.kill(process.pid, 'SIGKILL') });
-  const server = await serve(deps);
+  const server = await serve(deps).catch((error: unknown) => {
+    if ((error as { code?: unknown }).code !== 'EADDRINUSE') throw error;
+    throw new BadConfiguration(`PORT: ${config.port} is in use, maybe by another Nexus. Stop that, or set PORT to another number.`);
+  });
   log.info({ url: server.url, engines: deps.engines, startMs: Math.round(performance.now() - began) }, 'nexus is ready');
   process.stderr.write(banner(server.url, deps.engines, config.dataDir, deps.setupCode));
 

@@ -63,6 +63,21 @@ export function createClaims({ database, leases, ledger, pathCase, deadlines, st
     return new Map(wanted.map(({ id, claims }) => [id, obstaclesAmong(claims, held)]));
   }
 
+  /**
+   * Refuses what is held without taking the project's lock. The index only says where to look: a refusal is the ledger's,
+   * and so is the grant that may follow where the index saw nothing.
+   */
+  async function refuseEarly(actor: SessionActor, wanted: Claim[]): Promise<void> {
+    const { lineage } = actor.session;
+    try {
+      const seen = await leases.check(actor.projectId, wanted, lineage);
+      if (seen && seen.length > 0) requireFree(await obstacles(database.db, actor.projectId, wanted, lineage));
+    } catch (error) {
+      if (!(error instanceof LeaseStoreUnavailable)) throw error;
+      storeWasAway();
+    }
+  }
+
   /** Would these be free for the acting session? From the index; from the ledger while the store is away. */
   async function check(actor: Actor, body: z.output<typeof CheckBody>): Promise<Check> {
     const wanted = parseEach(body.paths, await pathCase(actor.projectId));
@@ -199,7 +214,7 @@ export function createClaims({ database, leases, ledger, pathCase, deadlines, st
     return { refreshed: refreshed ?? [], notOwned: notOwned ?? [] };
   }
 
-  return { attempt, list, obstaclesOf, check, claim, release, reshape, refresh };
+  return { attempt, list, obstaclesOf, refuseEarly, check, claim, release, reshape, refresh };
 }
 
 const covers = (held: Claim, wanted: Claim) =>

@@ -36,9 +36,12 @@ export function createLifecycle({ database, ledger, features, claims, pathCase, 
     if (again) return again.answer;
     const spelling = await pathCase(actor.projectId);
     return claims.attempt(actor.projectId, async () => {
-      // Read ahead so that under the lock the checks travel together; there the version tells whether it still holds.
+      // Without the lock: most refusals end here, and under it the checks can travel together. There the version tells
+      // whether what was read ahead still holds.
       const ahead = await features.require(database.db, actor.projectId, slug);
+      if (ahead.hold && ahead.hold.sessionId !== actor.session.id) throw heldBy(ahead);
       const wanted = parseTouches(ahead.touches, 'touches', spelling);
+      await claims.refuseEarly(actor, wanted);
       return ledger.change(actor, 'pick', async (tx, at) => {
         const [, row, unmet, inWay] = await Promise.all([
           requireLive(tx, actor.session),

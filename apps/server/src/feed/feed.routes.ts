@@ -24,7 +24,8 @@ export const resumeFrom = (lastEventId: string | null | undefined, after: string
 
 /**
  * The project's events as server-sent events. Throws NOT_FOUND for an unknown project before anything is sent; that the
- * caller may read it is checked before. Bun ends a silent answer after 10 s: call `server.timeout(request, 0)`.
+ * caller may read it is checked before. Call `server.timeout(request, 60)`: Bun's 10 s are less than the time between
+ * comments, and 0 would keep the connection of a client that reads nothing for ever.
  */
 export async function eventsStream({ feed, projectId, after, signal, allowed, recheckMs = 60_000 }: StreamNeeds): Promise<Response> {
   let controller: ReadableStreamDefaultController<Uint8Array> | undefined;

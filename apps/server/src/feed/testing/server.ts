@@ -39,7 +39,7 @@ export function serveFeed({ feed, bus }: World, options: { perKey?: number; perP
     async fetch(request, self) {
       const url = new URL(request.url);
       if (url.pathname === '/ws') return sockets.upgrade(request, self);
-      self.timeout(request, 0);
+      self.timeout(request, 60);
       const after = resumeFrom(request.headers.get('last-event-id'), url.searchParams.get('after') ?? undefined);
       return eventsStream({ feed, projectId: url.pathname.slice(1), after, signal: request.signal });
     },
