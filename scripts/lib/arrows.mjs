@@ -26,7 +26,7 @@ export async function checkArrows(bun, at = root) {
 }
 
 /** A cruiser that cannot read TypeScript sees nothing and reports success, so every source file must appear with its imports. */
-function unseenFiles(modules, at) {
+export function unseenFiles(modules, at) {
   const seen = new Map(modules.map((module) => [module.source, module.dependencies.length]));
   return sourceFiles(at).filter((file) => {
     const imports = /^(import|export)\b[^;'"]*\bfrom ['"]/m.test(readFileSync(join(at, file), 'utf8'));
