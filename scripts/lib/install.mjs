@@ -12,7 +12,7 @@ export async function installDependencies(bun) {
     .update(readFileSync(join(root, 'bun.lock')))
     .digest('hex');
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return;
-  say('Installing dependencies with Bun (after a change of bun.lock only) …');
+  say('Installing dependencies with Bun …');
   const { code, output } = await capture(bun, ['install', '--frozen-lockfile'], { cwd: root });
   if (code !== 0) throw new Error(`bun install --frozen-lockfile failed:\n${output.trim()}`);
   writeFileSync(stamp, wanted);
