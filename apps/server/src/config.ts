@@ -109,4 +109,4 @@ export function parseConfig(env: Record<string, string | undefined>) {
   };
 }
 
-const isLoopback = (host: string) => host === 'localhost' || host === '::1' || /^127\./.test(host);
+const isLoopback = (host: string) => host === 'localhost' || host === '::1' || host.startsWith('127.');

@@ -61,9 +61,8 @@ export async function createDeps({ config, engines, log, version, crash }: { con
 
   const projects = createProjects({ database, bus, ledger });
   const auth = createAuth({ database, bus, salt, registration: config.registration, setupCode, addMember: projects.addMember, onRevoked: (keyId) => socket.revoked(keyId) });
-  let sessions: Sessions;
-  const recovery = createRecovery({ database, leases, ledger, failpoint, sessions: () => sessions, onLost: () => metrics.lost.inc() });
-  sessions = createSessions({ database, leases, ledger, terms: config.leases, bringUp: index.bringUp, storeWasAway: index.wasAway, lose: recovery.lose, over: recovery.over });
+  const recovery = createRecovery({ database, leases, ledger, failpoint, sessions: (): Sessions => sessions, onLost: () => metrics.lost.inc() });
+  const sessions: Sessions = createSessions({ database, leases, ledger, terms: config.leases, bringUp: index.bringUp, storeWasAway: index.wasAway, lose: recovery.lose, over: recovery.over });
   const { deadlines } = sessions;
   const { pathCase } = projects;
   const claims = createClaims({ database, leases, ledger, pathCase, deadlines, storeWasAway: index.wasAway, loseStale: recovery.loseStale, over: recovery.over });

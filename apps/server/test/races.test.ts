@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test';
-import { type Client, NexusError } from '@nexus/client';
+import type { Client, NexusError } from '@nexus/client';
 import { onEachEngineSet, readyFeature, startServer, terminal, type TestServer } from './harness.ts';
 
 const SESSIONS = 64;

@@ -68,7 +68,7 @@ export async function featuresPage(
   on: Queryable,
   projectId: string,
   { status, lane, from, limit }: { status?: FeatureStatus | undefined; lane?: Lane | undefined; from?: Position | undefined; limit: number },
-): Promise<Array<FeatureRow & { position: Position }>> {
+): Promise<Array<{ row: FeatureRow; position: Position }>> {
   const found = await rows<Raw & { laneOrder: number }>(
     on,
     sql`select page.*, ${sql.raw("case page.lane when 'now' then 0 when 'next' then 1 when 'later' then 2 else 3 end")} as "laneOrder" from (${select}
@@ -77,7 +77,7 @@ export async function featuresPage(
         ${from ? sql`and (${laneOrder}, f.priority, f.id) > (${from.lane}::int, ${from.priority}::double precision, ${from.id}::uuid)` : sql``}
         order by ${laneOrder}, f.priority, f.id limit ${limit}) page order by "laneOrder", page.priority, page.id`,
   );
-  return found.map(({ laneOrder: lane, ...row }) => ({ ...clean(row), position: { lane: Number(lane), priority: row.priority, id: row.id } }));
+  return found.map(({ laneOrder: lane, ...row }) => ({ row: clean(row), position: { lane: Number(lane), priority: row.priority, id: row.id } }));
 }
 
 /** Of these slugs, those that are not done (or do not exist). */

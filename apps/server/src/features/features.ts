@@ -69,7 +69,7 @@ export function createFeatures({ database, ledger, claims, pathCase, deadlines }
     const hasMore = found.length > query.limit;
     const last = items.at(-1);
     return {
-      items: items.map(({ position: _, ...row }) => view(row)),
+      items: items.map(({ row }) => view(row)),
       nextCursor: hasMore && last ? encodeCursor(last.position) : null,
       hasMore,
     };

@@ -45,8 +45,9 @@ export function isDatabaseAway(error: unknown): boolean {
 /** The name of the unique constraint that refused a row, if that is what happened. */
 export function violatedConstraint(error: unknown): string | undefined {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
-    const { code, constraint, constraint_name: name } = cause as Error & { code?: unknown; constraint?: unknown; constraint_name?: unknown };
-    if (code === '23505') return String(constraint ?? name ?? 'unique');
+    // The two drivers name it differently.
+    const { code, constraint, constraint_name: name } = cause as Error & { code?: unknown; constraint?: string; constraint_name?: string };
+    if (code === '23505') return constraint ?? name ?? 'unique';
   }
   return undefined;
 }

@@ -1,3 +1,4 @@
+import { memoryUsage } from 'node:process';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 
 export type Metrics = ReturnType<typeof createMetrics>;
@@ -21,6 +22,6 @@ export function createMetrics({ version, engines }: { version: string; engines: 
   const sockets = new Gauge({ name: 'nexus_ws_connections', help: 'Open WebSockets', registers });
   const lost = new Counter({ name: 'nexus_session_losses_total', help: 'Sessions lost', registers });
   new Gauge({ name: 'nexus_build_info', help: 'Version and engines', labelNames: ['version', 'database', 'leases', 'bus'], registers }).set({ version, ...engines }, 1);
-  new Gauge({ name: 'process_resident_memory_bytes', help: 'Resident memory', registers, collect() { this.set(process.memoryUsage.rss()); } });
+  new Gauge({ name: 'process_resident_memory_bytes', help: 'Resident memory', registers, collect() { this.set(memoryUsage.rss()); } });
   return { registry, requests, duration, errors, claims, sessions, features, sockets, lost };
 }

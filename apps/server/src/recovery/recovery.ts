@@ -30,8 +30,8 @@ export function createRecovery({ database, leases, ledger, failpoint, sessions, 
   async function lose(projectId: string, sessionId: string, options: { dead?: boolean; by?: Actor } = {}): Promise<boolean> {
     try {
       const condemned = await leases.condemn(projectId, sessionId, options.dead ? { dead: true } : {});
-      // One that the store never knew, or forgot, is only lost on somebody's word that it is dead.
-      if (condemned === 'alive' || (condemned === 'unknown' && !options.dead)) return false;
+      // One that the store forgot, or that it cannot speak of without an index, is only lost on the word that it is dead.
+      if ((condemned === 'alive' || condemned === 'unknown') && !options.dead) return false;
     } catch (error) {
       if (!(error instanceof LeaseStoreUnavailable) || !options.dead) throw error;
     }

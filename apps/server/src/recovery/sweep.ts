@@ -1,11 +1,11 @@
-import { sql } from 'drizzle-orm';
 import { type IndexFollower, parkedLongerThan } from '../claims/index.ts';
-import { type Database } from '../engines/database/database.ts';
+import type { Database } from '../engines/database/database.ts';
 import { LeaseStoreUnavailable } from '../engines/leases/leases.ts';
 import { isDatabaseAway } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
 import { projectsAlive } from '../sessions/index.ts';
 import type { Recovery } from './recovery.ts';
+import { clean } from './recovery.store.ts';
 
 type Needs = {
   database: Database;
@@ -35,20 +35,14 @@ export function createSweep({ database, index, recovery, log, everyMs, parkedMs,
       await index.settle(projects);
       for (const projectId of projects) await recovery.loseStale(projectId);
       for (const { projectId, id } of await parkedLongerThan(database.db, parkedMs / 1000)) await recovery.expireParked(projectId, id);
-      if (Date.now() - cleanedAt > HOUR) await clean();
+      if (Date.now() - cleanedAt > HOUR) {
+        cleanedAt = Date.now();
+        await clean(database.db, events);
+      }
     } catch (error) {
       index.wasAway();
       if (!(error instanceof LeaseStoreUnavailable) && !isDatabaseAway(error)) log.error({ err: error }, 'the sweep failed; it goes on');
     }
-  }
-
-  /** Old answers to retries, and events that are both old and many. */
-  async function clean(): Promise<void> {
-    cleanedAt = Date.now();
-    await database.db.execute(sql`delete from idempotency where created_at < now() - interval '24 hours'`);
-    await database.db.execute(sql`
-      delete from events e using ledgers l where l.project_id = e.project_id and e.seq <= l.event_seq - ${events.keepCount}
-      and e.at < now() - make_interval(secs => ${events.keepDays * 86_400})`);
   }
 
   function schedule() {

@@ -1,9 +1,9 @@
-import { sql } from 'drizzle-orm';
 import type { ProjectStatus } from '@nexus/contract';
 import type { Claims } from '../claims/index.ts';
-import { type Database, rows } from '../engines/database/database.ts';
+import type { Database } from '../engines/database/database.ts';
 import type { Features } from '../features/index.ts';
 import type { Sessions } from '../sessions/index.ts';
+import { totals } from './status.store.ts';
 
 export type Status = ReturnType<typeof createStatus>;
 
@@ -21,15 +21,5 @@ export function createStatus({ database, features, claims, sessions, cursor }: {
     return { activeFeatures, interrupted, claims: held, sessions: live.map(({ session, engineer }) => ({ ...session, engineer })), cursor: at };
   }
 
-  /** For the gauges: over all projects. */
-  async function totals() {
-    const [row] = await rows<{ claims: number; sessions: number }>(
-      database.db,
-      sql`select (select count(*)::int from claims where ended_ver is null) as claims, (select count(*)::int from sessions where status = 'active') as sessions`,
-    );
-    const byStatus = await rows<{ status: string; count: number }>(database.db, sql`select status, count(*)::int as count from features group by status`);
-    return { claims: row?.claims ?? 0, sessions: row?.sessions ?? 0, features: byStatus };
-  }
-
-  return { ofProject, totals };
+  return { ofProject, totals: () => totals(database.db) };
 }

@@ -1,5 +1,6 @@
 import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { kill, pid as ownPid } from 'node:process';
 
 /** PGlite lets two processes open one directory, and the second one's writes vanish: so the directory has an owner. */
 export class DataDirectoryInUse extends Error {
@@ -9,8 +10,8 @@ export class DataDirectoryInUse extends Error {
 /** Takes the directory for this process; answers the function that gives it back. A dead owner's lock is taken over. */
 export function lockDirectory(dataDir: string): () => void {
   const file = join(dataDir, 'nexus.lock');
-  const mine = JSON.stringify({ pid: process.pid, started: startOf(process.pid) });
-  const draft = `${file}.${process.pid}`;
+  const mine = JSON.stringify({ pid: ownPid, started: startOf(ownPid) });
+  const draft = `${file}.${ownPid}`;
   writeFileSync(draft, mine, { mode: 0o600 });
   try {
     for (let attempt = 0; attempt < 3; attempt += 1) {
@@ -47,7 +48,7 @@ function linked(draft: string, file: string): boolean {
 
 /** Of two that find the same dead owner, the slower one may have taken the faster one's new lock: it is put back. */
 function removeStale(file: string, seen: string): void {
-  const aside = `${file}.${process.pid}.stale`;
+  const aside = `${file}.${ownPid}.stale`;
   try {
     renameSync(file, aside);
   } catch {
@@ -79,7 +80,7 @@ function parse(text: string): Owner | undefined {
 /** A process id is used again after a while; with its start time it is not. Only a process that is surely gone loses its lock. */
 function isAlive({ pid, started }: Owner): boolean {
   try {
-    process.kill(pid, 0);
+    kill(pid, 0);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false;
   }
