@@ -23,11 +23,30 @@ export type AppOptions = {
   closing: AbortSignal;
 };
 
-const DOCS_CSP = "default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'";
+const DOCS_CSP =
+  "default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'";
 
 /** The HTTP API. Takes what it needs; opens nothing. */
 export function createApp({ deps, connection, closing }: AppOptions): Hono<HttpEnv> {
-  const { config, log, auth, projects, sessions, claims, features, lifecycle, recovery, status, health, feed, tickets, limits, metrics, version, engines } = deps;
+  const {
+    config,
+    log,
+    auth,
+    projects,
+    sessions,
+    claims,
+    features,
+    lifecycle,
+    recovery,
+    status,
+    health,
+    feed,
+    tickets,
+    limits,
+    metrics,
+    version,
+    engines,
+  } = deps;
   const app = new Hono<HttpEnv>();
 
   app.use(async (c, next) => {
@@ -44,7 +63,10 @@ export function createApp({ deps, connection, closing }: AppOptions): Hono<HttpE
     metrics.requests.inc({ method: c.req.method, route, status: c.res.status });
     metrics.duration.observe({ method: c.req.method, route }, (performance.now() - start) / 1000);
   });
-  if (config.allowedOrigins.length > 0) app.use(cors({ origin: config.allowedOrigins, exposeHeaders: ['ratelimit', 'ratelimit-policy', 'retry-after', 'etag', 'x-request-id'] }));
+  if (config.allowedOrigins.length > 0)
+    app.use(
+      cors({ origin: config.allowedOrigins, exposeHeaders: ['ratelimit', 'ratelimit-policy', 'retry-after', 'etag', 'x-request-id'] }),
+    );
 
   app.onError((error, c) => {
     if (error instanceof AppError) metrics.errors.inc({ code: error.code });
@@ -142,7 +164,10 @@ function docsRoutes(app: Hono<HttpEnv>, version: string) {
     const name = c.req.param('asset');
     const type = assets[name];
     if (!type) throw notFound();
-    return c.body(readFileSync(Bun.resolveSync(`swagger-ui-dist/${name}`, import.meta.dir)), 200, { 'content-type': type, 'cache-control': 'public, max-age=86400' });
+    return c.body(readFileSync(Bun.resolveSync(`swagger-ui-dist/${name}`, import.meta.dir)), 200, {
+      'content-type': type,
+      'cache-control': 'public, max-age=86400',
+    });
   });
 }
 

@@ -4,18 +4,39 @@ import { z } from 'zod';
 
 const seconds = (fallback: number, least = 1) => z.coerce.number().min(least).max(31_536_000).default(fallback);
 /** A limit: so many a minute. 0 switches it off. */
-const limit = (fallback: number) => z.coerce.number().int().min(0).max(1_000_000).optional().transform((value) => ({ set: value, fallback }));
+const limit = (fallback: number) =>
+  z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(1_000_000)
+    .optional()
+    .transform((value) => ({ set: value, fallback }));
 const flag = z.enum(['true', 'false', '1', '0', '']).transform((value) => value === 'true' || value === '1');
 
 /** Every setting, as .env.example documents it. */
 export const environment = z.object({
-  DATABASE_URL: z.string().regex(/^postgres(ql)?:\/\//, 'must begin with postgres://').optional(),
-  REDIS_URL: z.string().regex(/^rediss?:\/\//, 'must begin with redis:// or rediss://').optional(),
+  DATABASE_URL: z
+    .string()
+    .regex(/^postgres(ql)?:\/\//, 'must begin with postgres://')
+    .optional(),
+  REDIS_URL: z
+    .string()
+    .regex(/^rediss?:\/\//, 'must begin with redis:// or rediss://')
+    .optional(),
   API_KEY_SALT: z.string().min(32, 'must have at least 32 characters, such as `openssl rand -hex 32` prints').optional(),
   PORT: z.coerce.number().int().min(0).max(65535).default(3000),
   HOST: z.string().default('127.0.0.1'),
   NODE_ENV: z.enum(['development', 'test', 'production']).default('development'),
-  ALLOWED_ORIGINS: z.string().default('').transform((list) => list.split(',').map((origin) => origin.trim()).filter(Boolean)),
+  ALLOWED_ORIGINS: z
+    .string()
+    .default('')
+    .transform((list) =>
+      list
+        .split(',')
+        .map((origin) => origin.trim())
+        .filter(Boolean),
+    ),
   TRUST_PROXY: z.coerce.number().int().min(0).max(10).default(0),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
   NEXUS_DATA_DIR: z.string().optional(),
@@ -53,7 +74,9 @@ export type Config = ReturnType<typeof parseConfig>;
 
 /** Pure: from a record such as `process.env`. Throws BadConfiguration with one line for each mistake. */
 export function parseConfig(env: Record<string, string | undefined>) {
-  const given = Object.fromEntries(Object.entries(env).filter(([name, value]) => value !== undefined && (value !== '' || name === 'ALLOWED_ORIGINS')));
+  const given = Object.fromEntries(
+    Object.entries(env).filter(([name, value]) => value !== undefined && (value !== '' || name === 'ALLOWED_ORIGINS')),
+  );
   const parsed = environment.safeParse(given);
   if (!parsed.success) {
     throw new BadConfiguration(parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('\n'));
@@ -61,9 +84,12 @@ export function parseConfig(env: Record<string, string | undefined>) {
   const e = parsed.data;
   const loopback = isLoopback(e.HOST);
   const mistakes: string[] = [];
-  if (e.DATABASE_URL && !e.API_KEY_SALT) mistakes.push('API_KEY_SALT: is required with DATABASE_URL; every replica needs the same one. `openssl rand -hex 32` makes one.');
-  if (e.API_KEY_SALT && /^change|^example|^(.)\1+$/i.test(e.API_KEY_SALT)) mistakes.push('API_KEY_SALT: is a sample value. `openssl rand -hex 32` makes a real one.');
-  if (!loopback && e.REGISTRATION === 'open' && !e.I_KNOW) mistakes.push('REGISTRATION: open on a public address lets anyone in. Use invite, or set I_KNOW=true as well.');
+  if (e.DATABASE_URL && !e.API_KEY_SALT)
+    mistakes.push('API_KEY_SALT: is required with DATABASE_URL; every replica needs the same one. `openssl rand -hex 32` makes one.');
+  if (e.API_KEY_SALT && /^change|^example|^(.)\1+$/i.test(e.API_KEY_SALT))
+    mistakes.push('API_KEY_SALT: is a sample value. `openssl rand -hex 32` makes a real one.');
+  if (!loopback && e.REGISTRATION === 'open' && !e.I_KNOW)
+    mistakes.push('REGISTRATION: open on a public address lets anyone in. Use invite, or set I_KNOW=true as well.');
   if (mistakes.length > 0) throw new BadConfiguration(mistakes.join('\n'));
 
   // Below 90 s it is a test that wants every lease short.
@@ -71,7 +97,9 @@ export function parseConfig(env: Record<string, string | undefined>) {
   const kept = e.LEASE_TTL_SECONDS * 1000;
   const perMinute = ({ set, fallback }: { set: number | undefined; fallback: number }) => set ?? (loopback ? 0 : fallback);
   return {
-    database: e.DATABASE_URL ? ({ kind: 'postgres', url: e.DATABASE_URL, poolSize: e.DATABASE_POOL_SIZE } as const) : ({ kind: 'pglite' } as const),
+    database: e.DATABASE_URL
+      ? ({ kind: 'postgres', url: e.DATABASE_URL, poolSize: e.DATABASE_POOL_SIZE } as const)
+      : ({ kind: 'pglite' } as const),
     redisUrl: e.REDIS_URL,
     salt: e.API_KEY_SALT,
     port: e.PORT,

@@ -32,15 +32,31 @@ export type Engines = { database: Database; leases: LeaseStore; bus: Bus };
 export async function openEngines(config: Config, { migrations, log }: { migrations: string; log: Log }): Promise<Engines> {
   const { graceMs, maxStepMs } = config.leases;
   const database =
-    config.database.kind === 'postgres' ? await openPostgres({ ...config.database, migrations }) : await openPglite({ dataDir: config.dataDir, migrations });
+    config.database.kind === 'postgres'
+      ? await openPostgres({ ...config.database, migrations })
+      : await openPglite({ dataDir: config.dataDir, migrations });
   const url = config.redisUrl;
-  const leases = url ? await createRedisLeases({ url, graceMs, maxStepMs, onWarning: (message) => log.warn(message) }) : createMemoryLeases({ graceMs, maxStepMs });
+  const leases = url
+    ? await createRedisLeases({ url, graceMs, maxStepMs, onWarning: (message) => log.warn(message) })
+    : createMemoryLeases({ graceMs, maxStepMs });
   const bus = url ? await createRedisBus({ url }) : createMemoryBus();
   return { database, leases, bus };
 }
 
 /** Wires the slices. Some know each other both ways (a pick loses dead sessions, a lost session frees features): here they meet. */
-export async function createDeps({ config, engines, log, version, crash }: { config: Config; engines: Engines; log: Log; version: string; crash: () => void }) {
+export async function createDeps({
+  config,
+  engines,
+  log,
+  version,
+  crash,
+}: {
+  config: Config;
+  engines: Engines;
+  log: Log;
+  version: string;
+  crash: () => void;
+}) {
   const { database, leases, bus } = engines;
   const kinds = { database: database.kind, leases: config.redisUrl ? 'redis' : 'memory', bus: config.redisUrl ? 'redis' : 'memory' };
   const salt = config.salt ?? saltIn(config.dataDir);
@@ -60,35 +76,114 @@ export async function createDeps({ config, engines, log, version, crash }: { con
   });
 
   const projects = createProjects({ database, bus, ledger });
-  const auth = createAuth({ database, bus, salt, registration: config.registration, setupCode, addMember: projects.addMember, onRevoked: (keyId) => socket.revoked(keyId) });
-  const recovery = createRecovery({ database, leases, ledger, failpoint, sessions: (): Sessions => sessions, onLost: () => metrics.lost.inc() });
-  const sessions: Sessions = createSessions({ database, leases, ledger, terms: config.leases, bringUp: index.bringUp, storeWasAway: index.wasAway, lose: recovery.lose, over: recovery.over });
+  const auth = createAuth({
+    database,
+    bus,
+    salt,
+    registration: config.registration,
+    setupCode,
+    addMember: projects.addMember,
+    onRevoked: (keyId) => socket.revoked(keyId),
+  });
+  const recovery = createRecovery({
+    database,
+    leases,
+    ledger,
+    failpoint,
+    sessions: (): Sessions => sessions,
+    onLost: () => metrics.lost.inc(),
+  });
+  const sessions: Sessions = createSessions({
+    database,
+    leases,
+    ledger,
+    terms: config.leases,
+    bringUp: index.bringUp,
+    storeWasAway: index.wasAway,
+    lose: recovery.lose,
+    over: recovery.over,
+  });
   const { deadlines } = sessions;
   const { pathCase } = projects;
-  const claims = createClaims({ database, leases, ledger, pathCase, deadlines, storeWasAway: index.wasAway, loseStale: recovery.loseStale, over: recovery.over });
+  const claims = createClaims({
+    database,
+    leases,
+    ledger,
+    pathCase,
+    deadlines,
+    storeWasAway: index.wasAway,
+    loseStale: recovery.loseStale,
+    over: recovery.over,
+  });
   const features = createFeatures({ database, ledger, claims, pathCase, deadlines });
-  const lifecycle = createLifecycle({ database, ledger, features, claims, pathCase, loseAllStale: (projectId) => recovery.loseStale(projectId) });
+  const lifecycle = createLifecycle({
+    database,
+    ledger,
+    features,
+    claims,
+    pathCase,
+    loseAllStale: (projectId) => recovery.loseStale(projectId),
+  });
   const cursor = async (projectId: string) => (await feed.page(projectId, undefined, 1)).cursor;
   const status = createStatus({ database, features, claims, sessions, cursor });
   const health = createHealth({ database: database.ping, leases: leases.ping, bus: bus.ping });
   const limits = createLimits(config.limits);
   const tickets = createTickets({ secret: salt, bus });
   const socket = createFeedSocket({
-    feed, authenticate: auth.authenticate, membership: projects.membership, limits: config.limits, allowedOrigins: config.allowedOrigins, log, tickets,
+    feed,
+    authenticate: auth.authenticate,
+    membership: projects.membership,
+    limits: config.limits,
+    allowedOrigins: config.allowedOrigins,
+    log,
+    tickets,
   });
   bus.subscribe('auth', (message) => {
     const [what, projectId = '', engineerId = ''] = message.split(' ');
-    if (what === 'member') void projects.membership(engineerId, projectId).then((role) => role ?? socket.removed(projectId, engineerId), () => undefined);
+    if (what === 'member')
+      void projects.membership(engineerId, projectId).then(
+        (role) => role ?? socket.removed(projectId, engineerId),
+        () => undefined,
+      );
   });
   const sweep = createSweep({
-    database, index, recovery, log, parkedMs: config.leases.parkedMs, events: config.events,
+    database,
+    index,
+    recovery,
+    log,
+    parkedMs: config.leases.parkedMs,
+    events: config.events,
     // The logical clock is to be looked at twice in its greatest step.
     everyMs: Math.min(1000, config.leases.maxStepMs / 2),
   });
 
   return {
-    config, log, version, engines: kinds, database, leases, bus, feed, ledger, index, projects, auth, sessions, recovery, claims, features, lifecycle, status, health, limits,
-    tickets, socket, sweep, metrics, setupCode, sockets: () => socket.size(),
+    config,
+    log,
+    version,
+    engines: kinds,
+    database,
+    leases,
+    bus,
+    feed,
+    ledger,
+    index,
+    projects,
+    auth,
+    sessions,
+    recovery,
+    claims,
+    features,
+    lifecycle,
+    status,
+    health,
+    limits,
+    tickets,
+    socket,
+    sweep,
+    metrics,
+    setupCode,
+    sockets: () => socket.size(),
     /** Everything that is held is in the index before the first request. */
     async start() {
       try {

@@ -11,7 +11,12 @@ export function openApiDocument(version: string) {
   }
   return createDocument({
     openapi: '3.1.0',
-    info: { title: 'Nexus', version, description: 'Coordinates coding agents on one codebase: pick a feature, and hold every path it touches. The live feed is the WebSocket `/ws`.' },
+    info: {
+      title: 'Nexus',
+      version,
+      description:
+        'Coordinates coding agents on one codebase: pick a feature, and hold every path it touches. The live feed is the WebSocket `/ws`.',
+    },
     components: { securitySchemes: { apiKey: { type: 'http', scheme: 'bearer', description: 'An API key, nxp_…' } } },
     paths,
   });
@@ -20,10 +25,7 @@ export function openApiDocument(version: string) {
 function operation(name: string, route: Route) {
   const params = [...route.path.matchAll(/:(\w+)/g)].map((match) => match[1] ?? '');
   const status = route.status ?? 200;
-  const byStatus = Map.groupBy(
-    [...route.errors, ...common(route)],
-    (code) => errorStatus[code],
-  );
+  const byStatus = Map.groupBy([...route.errors, ...common(route)], (code) => errorStatus[code]);
   return {
     operationId: name,
     summary: route.summary,
@@ -37,15 +39,24 @@ function operation(name: string, route: Route) {
     ...(route.body ? { requestBody: { content: { 'application/json': { schema: route.body } } } } : {}),
     responses: {
       [`${status}`]: { description: 'OK', content: { 'application/json': { schema: z.object({ data: route.response }) } } },
-      ...Object.fromEntries([...byStatus].map(([code, names]) => [`${code}`, { description: [...new Set(names)].join(', '), content: { 'application/json': { schema: ErrorBody } } }])),
+      ...Object.fromEntries(
+        [...byStatus].map(([code, names]) => [
+          `${code}`,
+          { description: [...new Set(names)].join(', '), content: { 'application/json': { schema: ErrorBody } } },
+        ]),
+      ),
     },
   };
 }
 
 const headersOf = (route: Route) =>
   z.object({
-    ...(route.session ? { 'X-Nexus-Session': z.string().optional().meta({ description: 'The acting session: its id, or <agent>:<agent’s session id>' }) } : {}),
-    ...(route.method === 'post' ? { 'Idempotency-Key': z.string().optional().meta({ description: 'Same key, same answer, for 24 h' }) } : {}),
+    ...(route.session
+      ? { 'X-Nexus-Session': z.string().optional().meta({ description: 'The acting session: its id, or <agent>:<agent’s session id>' }) }
+      : {}),
+    ...(route.method === 'post'
+      ? { 'Idempotency-Key': z.string().optional().meta({ description: 'Same key, same answer, for 24 h' }) }
+      : {}),
   });
 
 const common = (route: Route) => [

@@ -86,7 +86,11 @@ export function people(anonymous: Client) {
 }
 
 /** A session of its own, as a terminal has one. */
-export async function terminal(client: Client, projectId: string, options: { agent?: string; keeper?: boolean; parentId?: string } = {}): Promise<Client & { sessionId: string }> {
+export async function terminal(
+  client: Client,
+  projectId: string,
+  options: { agent?: string; keeper?: boolean; parentId?: string } = {},
+): Promise<Client & { sessionId: string }> {
   const { agent = 'claude', ...rest } = options;
   const { id } = await client.openSession({ projectId, body: { agent, agentSessionId: crypto.randomUUID(), ...rest } });
   return Object.assign(client.with({ session: id }), { sessionId: id });

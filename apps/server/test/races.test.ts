@@ -45,9 +45,21 @@ onEachEngineSet('races', (set) => {
   }, 600_000);
 
   const rivals: Array<[string, [string[], string[]]]> = [
-    ['that share one path', [['p/shared.ts', 'p/left.ts'], ['p/right.ts', 'p/shared.ts']]],
+    [
+      'that share one path',
+      [
+        ['p/shared.ts', 'p/left.ts'],
+        ['p/right.ts', 'p/shared.ts'],
+      ],
+    ],
     ['of which one claims a directory above the other', [['q/'], ['q/deep/er/file.ts']]],
-    ['whose paths differ by spelling only', [['r/File.ts', 'r/é.ts'], ['./r//x/../file.TS', 'other.ts']]],
+    [
+      'whose paths differ by spelling only',
+      [
+        ['r/File.ts', 'r/é.ts'],
+        ['./r//x/../file.TS', 'other.ts'],
+      ],
+    ],
   ];
   for (const [what, [left, right]] of rivals) {
     test(`64 sessions pick two features ${what}, 200 times: one gets one of them, the others hold nothing`, async () => {

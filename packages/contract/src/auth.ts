@@ -1,7 +1,10 @@
 import { z } from 'zod';
 import { Line, Role, Timestamp } from './common.ts';
 
-export const Email = z.email().max(254).transform((email) => email.toLowerCase());
+export const Email = z
+  .email()
+  .max(254)
+  .transform((email) => email.toLowerCase());
 
 export const RegisterBody = z.strictObject({
   name: Line(120),

@@ -16,11 +16,17 @@ export const Line = (max: number) =>
     .min(1)
     .max(max)
     // eslint-disable-next-line no-control-regex -- control characters are what it refuses
-    .refine((text) => !/[\u0000-\u001f\u007f]/.test(text) && text.isWellFormed(), 'Control characters and broken Unicode are not allowed here.');
+    .refine(
+      (text) => !/[\u0000-\u001f\u007f]/.test(text) && text.isWellFormed(),
+      'Control characters and broken Unicode are not allowed here.',
+    );
 
 /** Longer text; NUL cannot be stored by PostgreSQL. */
 export const Text = (max: number) =>
-  z.string().max(max).refine((text) => !text.includes('\u0000') && text.isWellFormed(), 'NUL characters and broken Unicode are not allowed here.');
+  z
+    .string()
+    .max(max)
+    .refine((text) => !text.includes('\u0000') && text.isWellFormed(), 'NUL characters and broken Unicode are not allowed here.');
 
 export const page = <T extends z.ZodType>(item: T) =>
   z.object({ items: z.array(item), nextCursor: z.string().nullable(), hasMore: z.boolean() });

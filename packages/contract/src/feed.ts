@@ -41,7 +41,9 @@ export const FeedEvent = z
 export type FeedEvent = z.infer<typeof FeedEvent>;
 
 /** `epoch.seq` of the last event seen; `0` is before the first of the current epoch. */
-export const Cursor = z.string().regex(/^(?:[0-9a-f-]{36}\.\d{1,15}|0)$/, 'A cursor is "epoch.seq", as the events carry it, or "0" for all that is kept.');
+export const Cursor = z
+  .string()
+  .regex(/^(?:[0-9a-f-]{36}\.\d{1,15}|0)$/, 'A cursor is "epoch.seq", as the events carry it, or "0" for all that is kept.');
 
 export const EventsQuery = z.object({ after: Cursor.optional(), limit: z.coerce.number().int().min(1).max(1000).default(200) });
 export const EventsPage = z

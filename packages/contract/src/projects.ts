@@ -31,6 +31,9 @@ export type ProjectWithMembers = z.infer<typeof ProjectWithMembers>;
 
 export const AddMemberBody = z
   .strictObject({ engineerId: z.string().max(64).optional(), email: Email.optional(), role: Role.default('member') })
-  .refine((body) => (body.engineerId === undefined) !== (body.email === undefined), { message: 'Give either engineerId or email.', path: ['engineerId'] });
+  .refine((body) => (body.engineerId === undefined) !== (body.email === undefined), {
+    message: 'Give either engineerId or email.',
+    path: ['engineerId'],
+  });
 export const Membership = z.object({ projectId: z.string(), engineerId: z.string(), role: Role }).meta({ id: 'Membership' });
 export type Membership = z.infer<typeof Membership>;

@@ -24,5 +24,9 @@ export const Health = z
   .meta({ id: 'Health' });
 
 export const Meta = z
-  .object({ name: z.literal('nexus'), version: z.string(), engines: z.object({ database: z.string(), leases: z.string(), bus: z.string() }) })
+  .object({
+    name: z.literal('nexus'),
+    version: z.string(),
+    engines: z.object({ database: z.string(), leases: z.string(), bus: z.string() }),
+  })
   .meta({ id: 'Meta' });

@@ -5,12 +5,25 @@ import type { Principal } from '../platform/actor.ts';
 export type KeyRow = { hash: string; principal: Principal; revoked: boolean };
 
 export async function keyById(on: Queryable, keyId: string): Promise<KeyRow | undefined> {
-  const [row] = await rows<{ id: string; name: string; email: string; role: Principal['engineer']['role']; hash: string; revoked: boolean }>(
+  const [row] = await rows<{
+    id: string;
+    name: string;
+    email: string;
+    role: Principal['engineer']['role'];
+    hash: string;
+    revoked: boolean;
+  }>(
     on,
     sql`select e.id, e.name, e.email, e.role, k.hash, (k.revoked_at is not null or k.expires_at < now()) is true as revoked
         from api_keys k join engineers e on e.id = k.engineer_id where k.key_id = ${keyId}`,
   );
-  return row && { hash: row.hash, revoked: row.revoked, principal: { keyId, engineer: { id: row.id, name: row.name, email: row.email, role: row.role } } };
+  return (
+    row && {
+      hash: row.hash,
+      revoked: row.revoked,
+      principal: { keyId, engineer: { id: row.id, name: row.name, email: row.email, role: row.role } },
+    }
+  );
 }
 
 export async function anyEngineer(on: Queryable): Promise<boolean> {
@@ -34,7 +47,10 @@ export async function openInvitation(on: Queryable, keyId: string): Promise<Invi
   return row;
 }
 
-export const insertInvitation = (tx: Queryable, i: { id: string; projectId: string; keyId: string; hash: string; role: string; email: string | null; createdBy: string; hours: number }) =>
+export const insertInvitation = (
+  tx: Queryable,
+  i: { id: string; projectId: string; keyId: string; hash: string; role: string; email: string | null; createdBy: string; hours: number },
+) =>
   rows<{ expiresAt: string }>(
     tx,
     sql`insert into invitations (id, project_id, key_id, hash, role, email, created_by, expires_at)
@@ -44,5 +60,12 @@ export const insertInvitation = (tx: Queryable, i: { id: string; projectId: stri
 
 /** Uses it up: of two that race one gets true. */
 export async function useInvitation(tx: Queryable, id: string, by: string): Promise<boolean> {
-  return (await rows(tx, sql`update invitations set used_at = now(), used_by = ${by} where id = ${id} and used_at is null and expires_at > now() returning id`)).length > 0;
+  return (
+    (
+      await rows(
+        tx,
+        sql`update invitations set used_at = now(), used_by = ${by} where id = ${id} and used_at is null and expires_at > now() returning id`,
+      )
+    ).length > 0
+  );
 }

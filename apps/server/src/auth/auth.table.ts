@@ -10,8 +10,12 @@ export const engineers = pgTable(
     id: uuid('id').primaryKey(),
     name: text('name').notNull(),
     email: text('email').notNull(),
-    kind: text('kind', { enum: ['human', 'agent', 'service'] }).notNull().default('human'),
-    role: text('role', { enum: ['admin', 'engineer', 'readonly'] }).notNull().default('engineer'),
+    kind: text('kind', { enum: ['human', 'agent', 'service'] })
+      .notNull()
+      .default('human'),
+    role: text('role', { enum: ['admin', 'engineer', 'readonly'] })
+      .notNull()
+      .default('engineer'),
     createdAt: at('created_at').notNull().defaultNow(),
   },
   (t) => [uniqueIndex('engineers_email').on(sql`lower(${t.email})`)],
@@ -23,7 +27,9 @@ export const apiKeys = pgTable(
     id: uuid('id').primaryKey(),
     /** The public part of the key, by which it is found. */
     keyId: text('key_id').notNull(),
-    engineerId: uuid('engineer_id').notNull().references(() => engineers.id),
+    engineerId: uuid('engineer_id')
+      .notNull()
+      .references(() => engineers.id),
     /** argon2id, as a PHC string. */
     hash: text('hash').notNull(),
     createdAt: at('created_at').notNull().defaultNow(),
@@ -37,13 +43,17 @@ export const invitations = pgTable(
   'invitations',
   {
     id: uuid('id').primaryKey(),
-    projectId: uuid('project_id').notNull().references(() => projects.id),
+    projectId: uuid('project_id')
+      .notNull()
+      .references(() => projects.id),
     keyId: text('key_id').notNull(),
     /** SHA-256 of the code: it has 178 random bits, so a slow hash would add nothing. */
     hash: text('hash').notNull(),
     role: text('role', { enum: ['lead', 'member', 'readonly'] }).notNull(),
     email: text('email'),
-    createdBy: uuid('created_by').notNull().references(() => engineers.id),
+    createdBy: uuid('created_by')
+      .notNull()
+      .references(() => engineers.id),
     createdAt: at('created_at').notNull().defaultNow(),
     expiresAt: at('expires_at').notNull(),
     usedAt: at('used_at'),

@@ -45,7 +45,10 @@ export function createAuth({ database, bus, salt, registration, setupCode, addMe
   /** Who a bearer key belongs to. A known key costs one HMAC; the ledger being away does not lock a known key out. */
   async function authenticate(header: string | null | undefined): Promise<Principal> {
     const key = header?.match(/^Bearer +(\S+) *$/i)?.[1];
-    if (!key) throw new AppError('UNAUTHORIZED', 'Send your API key as "Authorization: Bearer nxp_…". `nexus login` gets and keeps one.', { headers: { 'www-authenticate': 'Bearer' } });
+    if (!key)
+      throw new AppError('UNAUTHORIZED', 'Send your API key as "Authorization: Bearer nxp_…". `nexus login` gets and keeps one.', {
+        headers: { 'www-authenticate': 'Bearer' },
+      });
     const parsed = parseKey(key);
     if (!parsed || parsed.kind === 'nxi') throw invalidKey();
     const mac = macOf(salt, key);
@@ -71,7 +74,9 @@ export function createAuth({ database, bus, salt, registration, setupCode, addMe
   async function register(body: z.output<typeof RegisterBody>) {
     const first = !(await anyEngineer(database.db));
     const invitation = body.invite === undefined ? undefined : await usable(body.invite, body.email);
-    const allowed = invitation !== undefined || (body.invite === undefined && (first ? setupCode === undefined || body.setupCode === setupCode : registration === 'open'));
+    const allowed =
+      invitation !== undefined ||
+      (body.invite === undefined && (first ? setupCode === undefined || body.setupCode === setupCode : registration === 'open'));
     if (!allowed) throw refusal(first && setupCode !== undefined);
     const { key, keyId } = generateKey('nxp');
     const hash = await gate(() => argon2.hash(key, argon));
@@ -88,7 +93,11 @@ export function createAuth({ database, bus, salt, registration, setupCode, addMe
       if (!violatedConstraint(error)) throw error;
       // Where anyone may register, the caller must be told; elsewhere nobody learns which addresses are known.
       if (registration !== 'open') throw refusal(false);
-      throw new AppError('ALREADY_EXISTS', 'This email is registered. Log in with its API key (nexus login --token -), or use another email.', { details: { field: 'email' } });
+      throw new AppError(
+        'ALREADY_EXISTS',
+        'This email is registered. Log in with its API key (nexus login --token -), or use another email.',
+        { details: { field: 'email' } },
+      );
     }
     return { engineer, apiKey: key, projectId: invitation?.projectId ?? null };
   }
@@ -105,7 +114,16 @@ export function createAuth({ database, bus, salt, registration, setupCode, addMe
     const { key: code, keyId } = generateKey('nxi');
     const id = Bun.randomUUIDv7();
     const email = body.email ?? null;
-    const [row] = await insertInvitation(database.db, { id, projectId: actor.projectId, keyId, hash: digestOf(code), role: body.role, email, createdBy: actor.engineer.id, hours: body.expiresInHours });
+    const [row] = await insertInvitation(database.db, {
+      id,
+      projectId: actor.projectId,
+      keyId,
+      hash: digestOf(code),
+      role: body.role,
+      email,
+      createdBy: actor.engineer.id,
+      hours: body.expiresInHours,
+    });
     if (!row) throw unavailable('The database');
     return { id, projectId: actor.projectId, role: body.role, email, expiresAt: new Date(row.expiresAt).toISOString(), code };
   }
@@ -122,7 +140,10 @@ export function createAuth({ database, bus, salt, registration, setupCode, addMe
   return { authenticate, register, invite, accept };
 }
 
-const invalidKey = () => new AppError('INVALID_API_KEY', 'This API key is not valid: mistyped, expired or revoked. Log in again with `nexus login`.', { headers: { 'www-authenticate': 'Bearer error="invalid_token"' } });
+const invalidKey = () =>
+  new AppError('INVALID_API_KEY', 'This API key is not valid: mistyped, expired or revoked. Log in again with `nexus login`.', {
+    headers: { 'www-authenticate': 'Bearer error="invalid_token"' },
+  });
 
 const refusal = (setup: boolean) =>
   new AppError(

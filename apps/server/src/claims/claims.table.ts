@@ -14,9 +14,15 @@ export const holds = pgTable(
   'holds',
   {
     id: uuid('id').primaryKey(),
-    projectId: uuid('project_id').notNull().references(() => projects.id),
-    sessionId: uuid('session_id').notNull().references(() => sessions.id),
-    engineerId: uuid('engineer_id').notNull().references(() => engineers.id),
+    projectId: uuid('project_id')
+      .notNull()
+      .references(() => projects.id),
+    sessionId: uuid('session_id')
+      .notNull()
+      .references(() => sessions.id),
+    engineerId: uuid('engineer_id')
+      .notNull()
+      .references(() => engineers.id),
     /** Null: ad hoc. */
     featureId: uuid('feature_id'),
     fence: count('fence').notNull(),
@@ -30,9 +36,15 @@ export const holds = pgTable(
   },
   (t) => [
     uniqueIndex('holds_fence').on(t.projectId, t.fence),
-    uniqueIndex('holds_open_feature').on(t.featureId).where(sql`${t.endedVer} is null`),
-    index('holds_open_session').on(t.sessionId).where(sql`${t.endedVer} is null`),
-    index('holds_open').on(t.projectId).where(sql`${t.endedVer} is null`),
+    uniqueIndex('holds_open_feature')
+      .on(t.featureId)
+      .where(sql`${t.endedVer} is null`),
+    index('holds_open_session')
+      .on(t.sessionId)
+      .where(sql`${t.endedVer} is null`),
+    index('holds_open')
+      .on(t.projectId)
+      .where(sql`${t.endedVer} is null`),
     index('holds_feature').on(t.featureId, t.fence),
     index('holds_granted').on(t.projectId, t.grantedVer),
     index('holds_ended').on(t.projectId, t.endedVer),
@@ -44,7 +56,9 @@ export const claims = pgTable(
   {
     id: uuid('id').primaryKey(),
     projectId: uuid('project_id').notNull(),
-    holdId: uuid('hold_id').notNull().references(() => holds.id),
+    holdId: uuid('hold_id')
+      .notNull()
+      .references(() => holds.id),
     kind: text('kind', { enum: ['file', 'tree'] }).notNull(),
     mode: text('mode', { enum: ['read', 'write'] }).notNull(),
     /** The key: what decides. */
@@ -56,8 +70,12 @@ export const claims = pgTable(
     endedVer: count('ended_ver'),
   },
   (t) => [
-    index('claims_held').on(t.projectId, t.node).where(sql`${t.endedVer} is null`),
-    index('claims_hold').on(t.holdId).where(sql`${t.endedVer} is null`),
+    index('claims_held')
+      .on(t.projectId, t.node)
+      .where(sql`${t.endedVer} is null`),
+    index('claims_hold')
+      .on(t.holdId)
+      .where(sql`${t.endedVer} is null`),
     index('claims_granted').on(t.projectId, t.grantedVer),
     index('claims_ended').on(t.projectId, t.endedVer),
   ],

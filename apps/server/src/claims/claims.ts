@@ -1,5 +1,14 @@
 import type { z } from 'zod';
-import type { Check, CheckBody, Claim as ClaimView, ClaimBody, Conflict, HeldPaths, Refreshed as RefreshedPaths, ReleaseClaimsBody } from '@nexus/contract';
+import type {
+  Check,
+  CheckBody,
+  Claim as ClaimView,
+  ClaimBody,
+  Conflict,
+  HeldPaths,
+  Refreshed as RefreshedPaths,
+  ReleaseClaimsBody,
+} from '@nexus/contract';
 import { type Claim, compatible, formatClaim, isWithin, type PathCase, reduceClaims } from '@nexus/paths';
 import type { Database, Queryable } from '../engines/database/database.ts';
 import { type LeaseStore, LeaseStoreUnavailable } from '../engines/leases/leases.ts';
@@ -27,7 +36,12 @@ type Needs = {
 };
 
 /** What a feature's hold is changed by; the feature slice hands it in. */
-export type HeldFeature = { id: string; slug: string; title: string; hold: { id: string; fence: number; lineage: string[]; sessionId: string } | null };
+export type HeldFeature = {
+  id: string;
+  slug: string;
+  title: string;
+  hold: { id: string; fence: number; lineage: string[]; sessionId: string } | null;
+};
 
 export function createClaims({ database, leases, ledger, pathCase, deadlines, storeWasAway, loseStale, over }: Needs) {
   /**
@@ -55,7 +69,12 @@ export function createClaims({ database, leases, ledger, pathCase, deadlines, st
   }
 
   /** By feature: what stands in the way of its touches. One query for all of them. */
-  async function obstaclesOf(on: Queryable, projectId: string, features: Array<{ id: string; touches: string[] }>, lineage: string[]): Promise<Map<string, Obstacle[]>> {
+  async function obstaclesOf(
+    on: Queryable,
+    projectId: string,
+    features: Array<{ id: string; touches: string[] }>,
+    lineage: string[],
+  ): Promise<Map<string, Obstacle[]>> {
     const spelling = await pathCase(projectId);
     const wanted = features.map(({ id, touches }) => ({ id, claims: parseTouches(touches, 'touches', spelling) }));
     const found = await obstacles(on, projectId, reduceClaims(wanted.flatMap(({ claims }) => claims)), lineage);
@@ -82,27 +101,31 @@ export function createClaims({ database, leases, ledger, pathCase, deadlines, st
   async function check(actor: Actor, body: z.output<typeof CheckBody>): Promise<Check> {
     const wanted = parseEach(body.paths, await pathCase(actor.projectId));
     const lineage = actor.session?.lineage ?? [];
-    let degraded = false;
-    let inWay: Map<number, Conflict[]>;
-    try {
-      const found = await leases.check(actor.projectId, wanted, lineage);
-      // Null: the index was lost this moment, and the ledger knows.
-      inWay = found?.length === 0 ? new Map() : await named(actor, wanted, lineage);
-    } catch (error) {
+    const fromIndex = await Promise.all([
+      leases.check(actor.projectId, wanted, lineage),
+      leases.covered(actor.projectId, wanted, lineage),
+    ]).catch((error: unknown) => {
       if (!(error instanceof LeaseStoreUnavailable)) throw error;
       storeWasAway();
-      degraded = true;
-      inWay = await named(actor, wanted, lineage);
-    }
-    const mine = actor.session && inWay.size < wanted.length ? await heldClaims(database.db, actor.projectId, { sessions: lineage }) : [];
+      return undefined;
+    });
+    // Null: the index was lost this moment, and the ledger knows.
+    const [found, covered] = fromIndex ?? [null, null];
+    const inWay = found?.length === 0 ? new Map<number, Conflict[]>() : await named(actor, wanted, lineage);
+    const mine = covered ?? (await coveredByLedger(actor.projectId, wanted, lineage));
     return {
       paths: wanted.map((claim, position) => {
         const conflicts = inWay.get(position) ?? [];
-        const state = conflicts.length > 0 ? ('held' as const) : mine.some(({ claim: held }) => covers(held, claim)) ? ('mine' as const) : ('free' as const);
+        const state = conflicts.length > 0 ? ('held' as const) : mine[position] ? ('mine' as const) : ('free' as const);
         return { path: claim.display, state, conflicts };
       }),
-      degraded,
+      degraded: fromIndex === undefined,
     };
+  }
+
+  async function coveredByLedger(projectId: string, wanted: Claim[], lineage: string[]): Promise<boolean[]> {
+    const held = lineage.length === 0 ? [] : await heldClaims(database.db, projectId, { sessions: lineage });
+    return wanted.map((claim) => held.some(({ claim: own }) => covers(own, claim)));
   }
 
   /** The ledger's word on what the index saw: with names, and right even where the index is a moment late. */
@@ -123,7 +146,8 @@ export function createClaims({ database, leases, ledger, pathCase, deadlines, st
       try {
         return parseTouches([path], 'paths', spelling);
       } catch (error) {
-        if (error instanceof AppError) throw new AppError(error.code, error.message, { details: { ...(error.details as object), field: `paths[${position}]` } });
+        if (error instanceof AppError)
+          throw new AppError(error.code, error.message, { details: { ...(error.details as object), field: `paths[${position}]` } });
         throw error;
       }
     });
@@ -169,33 +193,55 @@ export function createClaims({ database, leases, ledger, pathCase, deadlines, st
   }
 
   /** The hold a call means: the one it names, which must be the session's own or a descendant's; else the ad hoc one. */
-  async function holdFor(tx: Queryable, { projectId, session }: SessionActor, named: { fence?: number | undefined; featureSlug?: string | undefined }): Promise<Hold | undefined> {
-    if (named.fence === undefined && named.featureSlug === undefined) return (await openHolds(tx, projectId, { session: session.id, adHoc: true }))[0];
+  async function holdFor(
+    tx: Queryable,
+    { projectId, session }: SessionActor,
+    named: { fence?: number | undefined; featureSlug?: string | undefined },
+  ): Promise<Hold | undefined> {
+    if (named.fence === undefined && named.featureSlug === undefined)
+      return (await openHolds(tx, projectId, { session: session.id, adHoc: true }))[0];
     const [hold] = (await openHolds(tx, projectId, named.fence === undefined ? { session: session.id } : { fence: named.fence })).filter(
       (open) => named.featureSlug === undefined || open.featureSlug === named.featureSlug,
     );
     if (!hold || !hold.lineage.includes(session.id)) {
       throw new AppError('FENCED', 'This hold is not yours, or it has ended. `nexus status` shows who holds what.', {
-        details: { fence: named.fence ?? null, heldBy: hold ? { sessionId: hold.sessionId, engineerName: hold.engineerName, agent: hold.agent } : null },
+        details: {
+          fence: named.fence ?? null,
+          heldBy: hold ? { sessionId: hold.sessionId, engineerName: hold.engineerName, agent: hold.agent } : null,
+        },
       });
     }
     return hold;
   }
 
   /** Makes a feature's open hold have exactly `touches`: one extend and one shrink under the same fence. */
-  async function reshape(tx: Queryable, at: Change, actor: Actor, feature: HeldFeature, touches: Claim[], fence: number | undefined): Promise<void> {
+  async function reshape(
+    tx: Queryable,
+    at: Change,
+    actor: Actor,
+    feature: HeldFeature,
+    touches: Claim[],
+    fence: number | undefined,
+  ): Promise<void> {
     const { hold: held } = feature;
     const { session } = actor;
     if (session) await requireLive(tx, session);
     if (!held || !session || !held.lineage.includes(session.id) || (fence !== undefined && fence !== held.fence)) {
-      throw new AppError('FENCED', `Only the session that holds ${feature.slug} changes its paths while it is active.`, { details: { fence: held?.fence ?? null, sessionId: held?.sessionId ?? null } });
+      throw new AppError('FENCED', `Only the session that holds ${feature.slug} changes its paths while it is active.`, {
+        details: { fence: held?.fence ?? null, sessionId: held?.sessionId ?? null },
+      });
     }
     const [hold] = await openHolds(tx, actor.projectId, { fence: held.fence });
     if (!hold) throw new AppError('FENCED', `The hold of ${feature.slug} has ended.`);
     const before = await claimsOf(tx, [hold.id]);
     const wanted = new Map(touches.map((claim) => [claim.node, claim]));
     const gone = before.filter((claim) => !sameClaim(claim, wanted.get(claim.node)));
-    const freed = await shrink(tx, at, hold, gone.map(({ node }) => node));
+    const freed = await shrink(
+      tx,
+      at,
+      hold,
+      gone.map(({ node }) => node),
+    );
     const added = await extend(tx, at, hold, touches, hold.lineage);
     const brief = { feature: { id: feature.id, slug: feature.slug, title: feature.title } };
     const data = (paths: string[]) => ({ paths, fence: hold.fence });
@@ -204,7 +250,10 @@ export function createClaims({ database, leases, ledger, pathCase, deadlines, st
   }
 
   /** Which of these the acting session holds; all that it holds when none are named. The renewal itself is the caller's. */
-  async function refresh(actor: SessionActor, paths: z.output<typeof CheckBody>['paths'] | undefined): Promise<z.output<typeof RefreshedPaths>> {
+  async function refresh(
+    actor: SessionActor,
+    paths: z.output<typeof CheckBody>['paths'] | undefined,
+  ): Promise<z.output<typeof RefreshedPaths>> {
     const held = await heldClaims(database.db, actor.projectId, { sessions: [actor.session.id] });
     if (!paths) return { refreshed: held.map(({ claim: own }) => formatClaim(own)), notOwned: [] };
     const asked = parseEach(paths, await pathCase(actor.projectId));
@@ -223,7 +272,8 @@ const covers = (held: Claim, wanted: Claim) =>
 
 const sameClaim = (a: Claim, b: Claim | undefined) => b !== undefined && a.kind === b.kind && a.mode === b.mode;
 
-const featureOf = (hold: Hold) => (hold.featureId && hold.featureSlug ? { feature: { id: hold.featureId, slug: hold.featureSlug, title: hold.featureSlug } } : {});
+const featureOf = (hold: Hold) =>
+  hold.featureId && hold.featureSlug ? { feature: { id: hold.featureId, slug: hold.featureSlug, title: hold.featureSlug } } : {};
 
 function toView({ claim, grantedAt, hold }: HeldClaim, deadlines: Map<string, number>): ClaimView {
   return {

@@ -23,7 +23,8 @@ export function createIndexFollower({ database, leases, log }: { database: Datab
       if (!refreshDue.has(projectId) && !away && (await leases.apply(projectId, { ledger: ledgerId, ver: from }, to, index))) return;
       await bringUp(projectId);
     } catch (error) {
-      if (!(error instanceof LeaseStoreUnavailable)) log.warn({ err: error, projectId }, 'the index could not follow; it will be brought up');
+      if (!(error instanceof LeaseStoreUnavailable))
+        log.warn({ err: error, projectId }, 'the index could not follow; it will be brought up');
       away ||= error instanceof LeaseStoreUnavailable;
     }
   }

@@ -85,7 +85,9 @@ export async function obstacles(on: Queryable, projectId: string, wanted: Claim[
 /** The exact answer over given candidates. */
 export const obstaclesAmong = (wanted: Claim[], held: HeldClaim[]): Obstacle[] =>
   wanted.flatMap((claim) =>
-    held.filter((other) => overlaps(claim, other.claim) && !compatible(claim.mode, other.claim.mode)).map((other) => ({ wanted: claim, held: other })),
+    held
+      .filter((other) => overlaps(claim, other.claim) && !compatible(claim.mode, other.claim.mode))
+      .map((other) => ({ wanted: claim, held: other })),
   );
 
 /** Every claim held in the project, by path. */
@@ -131,19 +133,34 @@ export async function openHolds(
 
 /** The last hold that stood for a feature, open or ended: who has it, or how it ended. */
 export async function lastHoldOf(on: Queryable, featureId: string): Promise<Hold | undefined> {
-  const [row] = await rows<HoldRow>(on, sql`select ${holdColumns} from holds h ${holdJoins} where h.feature_id = ${featureId} order by h.fence desc limit 1`);
+  const [row] = await rows<HoldRow>(
+    on,
+    sql`select ${holdColumns} from holds h ${holdJoins} where h.feature_id = ${featureId} order by h.fence desc limit 1`,
+  );
   return row && toHold(row);
 }
 
 /** The last holds of a session, open or ended, newest first. */
 export async function lastHoldsOfSession(on: Queryable, sessionId: string, limit: number): Promise<Hold[]> {
-  const found = await rows<HoldRow>(on, sql`select ${holdColumns} from holds h ${holdJoins} where h.session_id = ${sessionId} order by h.fence desc limit ${limit}`);
+  const found = await rows<HoldRow>(
+    on,
+    sql`select ${holdColumns} from holds h ${holdJoins} where h.session_id = ${sessionId} order by h.fence desc limit ${limit}`,
+  );
   return found.map(toHold);
 }
 
 export const insertHold = (
   tx: Queryable,
-  hold: { id: string; projectId: string; sessionId: string; engineerId: string; featureId: string | null; fence: number; reason: string | null; ver: number },
+  hold: {
+    id: string;
+    projectId: string;
+    sessionId: string;
+    engineerId: string;
+    featureId: string | null;
+    fence: number;
+    reason: string | null;
+    ver: number;
+  },
 ) =>
   tx.execute(sql`
     insert into holds (id, project_id, session_id, engineer_id, feature_id, fence, reason, granted_ver)
@@ -167,11 +184,16 @@ export const endClaims = (tx: Queryable, holdIds: string[], ver: number, nodes?:
   );
 
 export const endHolds = (tx: Queryable, holdIds: string[], ver: number, as: HoldEnd) =>
-  tx.execute(sql`update holds set ended_ver = ${ver}, ended_at = now(), ended_as = ${as} where id = any(${sql.param(holdIds)}::uuid[]) and ended_ver is null`);
+  tx.execute(
+    sql`update holds set ended_ver = ${ver}, ended_at = now(), ended_as = ${as} where id = any(${sql.param(holdIds)}::uuid[]) and ended_ver is null`,
+  );
 
 export const parkHolds = (tx: Queryable, holdIds: string[]) =>
   tx.execute(sql`update holds set parked_at = now() where id = any(${sql.param(holdIds)}::uuid[]) and ended_ver is null`);
 
 /** Parked holds whose time is over. */
 export const parkedLongerThan = (on: Queryable, seconds: number): Promise<Array<{ projectId: string; id: string }>> =>
-  rows(on, sql`select project_id as "projectId", id from holds where ended_ver is null and parked_at < now() - make_interval(secs => ${seconds})`);
+  rows(
+    on,
+    sql`select project_id as "projectId", id from holds where ended_ver is null and parked_at < now() - make_interval(secs => ${seconds})`,
+  );

@@ -15,7 +15,12 @@ export type Granted = { id: string; fence: number; paths: string[] };
 export function grant(
   tx: Queryable,
   at: Change,
-  { session, feature, claims, reason }: { session: SessionRef; feature: FeatureOfHold | null; claims: Claim[]; reason?: string | undefined },
+  {
+    session,
+    feature,
+    claims,
+    reason,
+  }: { session: SessionRef; feature: FeatureOfHold | null; claims: Claim[]; reason?: string | undefined },
 ): { granted: Granted; written: Promise<unknown> } {
   const hold = { id: Bun.randomUUIDv7(), fence: at.nextFence() };
   const paths = claims.map(formatClaim);
@@ -46,7 +51,13 @@ export async function extend(tx: Queryable, at: Change, hold: Hold, wanted: Clai
   const replaced = added.filter(({ node }) => byNode.has(node));
   if (held.length + added.length - replaced.length > MAX_CLAIMS_PER_HOLD) throw tooMany();
   if (added.length === 0) return [];
-  if (replaced.length > 0) await giveBack(tx, at, hold, replaced.map(({ node }) => node));
+  if (replaced.length > 0)
+    await giveBack(
+      tx,
+      at,
+      hold,
+      replaced.map(({ node }) => node),
+    );
   await insertClaims(tx, hold, added, at.version());
   for (const { node, mode, display } of added) at.index.claimsGranted.push({ hold: hold.id, node, mode, display });
   return added.map(formatClaim);

@@ -1,7 +1,17 @@
 export { type Claims, createClaims } from './claims.ts';
 export { createIndexFollower, type IndexFollower } from './follow.ts';
 export { endAll, extend, grant, requireFree, shrink } from './holds.ts';
-export { claimsOf, type Hold, lastHoldOf, lastHoldsOfSession, obstacles, obstaclesAmong, openHolds, parkedLongerThan, parkHolds } from './holds.store.ts';
+export {
+  claimsOf,
+  type Hold,
+  lastHoldOf,
+  lastHoldsOfSession,
+  obstacles,
+  obstaclesAmong,
+  openHolds,
+  parkedLongerThan,
+  parkHolds,
+} from './holds.store.ts';
 export { alreadyClaimed, deadlineOf, holderOf, InTheWay, toConflict } from './obstruction.ts';
 export { formatTouches, parseTouches } from './touches.ts';
 export { claimsRoutes } from './claims.routes.ts';

@@ -22,7 +22,12 @@ export const inTheWay = (obstacles: Obstacle[]) =>
   );
 
 export function toConflict({ wanted, held }: Obstacle, deadlines: Map<string, number>): Conflict {
-  return { filePath: wanted.display, heldPath: held.claim.display, mode: held.claim.mode, claimedBy: holderOf(held.hold, deadlines, held.grantedAt) };
+  return {
+    filePath: wanted.display,
+    heldPath: held.claim.display,
+    mode: held.claim.mode,
+    claimedBy: holderOf(held.hold, deadlines, held.grantedAt),
+  };
 }
 
 export function holderOf(hold: Hold, deadlines: Map<string, number>, claimedAt = hold.grantedAt): Conflict['claimedBy'] {
@@ -44,9 +49,15 @@ export const deadlineOf = (msLeft: number | undefined) => (msLeft === undefined 
 
 export function alreadyClaimed(conflicts: Conflict[]): AppError {
   const [first] = conflicts;
-  const who = first && `${first.heldPath} is held by ${first.claimedBy.engineerName} (${first.claimedBy.agent}${first.claimedBy.featureSlug ? `, feature ${first.claimedBy.featureSlug}` : ''})`;
+  const who =
+    first &&
+    `${first.heldPath} is held by ${first.claimedBy.engineerName} (${first.claimedBy.agent}${first.claimedBy.featureSlug ? `, feature ${first.claimedBy.featureSlug}` : ''})`;
   const more = conflicts.length > 1 ? `, and ${conflicts.length - 1} more` : '';
-  return new AppError('FILE_ALREADY_CLAIMED', `${who}${more}. Nothing was claimed. Pick other work (pick-next), or wait until it is released.`, {
-    details: { conflicts },
-  });
+  return new AppError(
+    'FILE_ALREADY_CLAIMED',
+    `${who}${more}. Nothing was claimed. Pick other work (pick-next), or wait until it is released.`,
+    {
+      details: { conflicts },
+    },
+  );
 }

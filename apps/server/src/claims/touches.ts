@@ -8,7 +8,9 @@ export function parseTouches(inputs: ClaimInput[], field: string, pathCase: Path
     const parsed = parseClaim(input, { pathCase });
     if (parsed.ok) return parsed.claim;
     const code = parsed.code in errorStatus ? parsed.code : 'VALIDATION_ERROR';
-    throw new AppError(code, parsed.message, { details: { field: `${field}[${position}]`, value: typeof input === 'string' ? input : input.path } });
+    throw new AppError(code, parsed.message, {
+      details: { field: `${field}[${position}]`, value: typeof input === 'string' ? input : input.path },
+    });
   });
   return reduceClaims(claims);
 }

@@ -4,7 +4,17 @@ import { type Queryable, rows } from '../engines/database/database.ts';
 
 /** A feature as the ledger has it; `hold` is the open hold that stands for it. */
 export type FeatureRow = Omit<Feature, 'heldBy' | 'fence' | 'warnings'> & {
-  hold: { id: string; fence: number; sessionId: string; lineage: string[]; agent: string; engineerId: string; engineerName: string; parked: boolean; grantedAt: string } | null;
+  hold: {
+    id: string;
+    fence: number;
+    sessionId: string;
+    lineage: string[];
+    agent: string;
+    engineerId: string;
+    engineerName: string;
+    parked: boolean;
+    grantedAt: string;
+  } | null;
 };
 
 type Raw = Omit<FeatureRow, 'hold'> & { hold: (NonNullable<FeatureRow['hold']> & { fence: number }) | null };
@@ -51,7 +61,12 @@ export async function featureById(on: Queryable, projectId: string, id: string):
 }
 
 /** Those of a status, as they are offered. */
-export async function featuresOf(on: Queryable, projectId: string, status: FeatureStatus, of: { lane?: Lane | undefined; interrupted?: true } = {}): Promise<FeatureRow[]> {
+export async function featuresOf(
+  on: Queryable,
+  projectId: string,
+  status: FeatureStatus,
+  of: { lane?: Lane | undefined; interrupted?: true } = {},
+): Promise<FeatureRow[]> {
   const found = await rows<Raw>(
     on,
     sql`${select} where f.project_id = ${projectId} and f.status = ${status}
@@ -67,7 +82,12 @@ export type Position = { lane: number; priority: number; id: string };
 export async function featuresPage(
   on: Queryable,
   projectId: string,
-  { status, lane, from, limit }: { status?: FeatureStatus | undefined; lane?: Lane | undefined; from?: Position | undefined; limit: number },
+  {
+    status,
+    lane,
+    from,
+    limit,
+  }: { status?: FeatureStatus | undefined; lane?: Lane | undefined; from?: Position | undefined; limit: number },
 ): Promise<Array<{ row: FeatureRow; position: Position }>> {
   const found = await rows<Raw & { laneOrder: number }>(
     on,
@@ -77,7 +97,10 @@ export async function featuresPage(
         ${from ? sql`and (${laneOrder}, f.priority, f.id) > (${from.lane}::int, ${from.priority}::double precision, ${from.id}::uuid)` : sql``}
         order by ${laneOrder}, f.priority, f.id limit ${limit}) page order by "laneOrder", page.priority, page.id`,
   );
-  return found.map(({ laneOrder: lane, ...row }) => ({ row: clean(row), position: { lane: Number(lane), priority: row.priority, id: row.id } }));
+  return found.map(({ laneOrder: lane, ...row }) => ({
+    row: clean(row),
+    position: { lane: Number(lane), priority: row.priority, id: row.id },
+  }));
 }
 
 /** Of these slugs, those that are not done (or do not exist). */
@@ -101,18 +124,35 @@ export async function dependencies(on: Queryable, projectId: string): Promise<Ma
 }
 
 export async function existing(on: Queryable, projectId: string, slugs: string[]): Promise<Set<string>> {
-  const found = await rows<{ slug: string }>(on, sql`select slug from features where project_id = ${projectId} and slug = any(${sql.param(slugs)}::text[])`);
+  const found = await rows<{ slug: string }>(
+    on,
+    sql`select slug from features where project_id = ${projectId} and slug = any(${sql.param(slugs)}::text[])`,
+  );
   return new Set(found.map(({ slug }) => slug));
 }
 
 export async function lastPriority(on: Queryable, projectId: string, lane: Lane): Promise<number> {
-  const [row] = await rows<{ last: number | null }>(on, sql`select max(priority) as last from features where project_id = ${projectId} and lane = ${lane}`);
+  const [row] = await rows<{ last: number | null }>(
+    on,
+    sql`select max(priority) as last from features where project_id = ${projectId} and lane = ${lane}`,
+  );
   return row?.last ?? 0;
 }
 
 export const insertFeature = (
   tx: Queryable,
-  f: { id: string; projectId: string; slug: string; title: string; spec: string; lane: Lane; priority: number; touches: string[]; dependsOn: string[]; createdBy: string },
+  f: {
+    id: string;
+    projectId: string;
+    slug: string;
+    title: string;
+    spec: string;
+    lane: Lane;
+    priority: number;
+    touches: string[];
+    dependsOn: string[];
+    createdBy: string;
+  },
 ) =>
   tx.execute(sql`
     insert into features (id, project_id, slug, title, spec, lane, priority, touches, depends_on, created_by)
@@ -145,4 +185,5 @@ export const moveOn = (
         returning id`,
   );
 
-export const deleteDraft = (tx: Queryable, id: string) => rows<{ id: string }>(tx, sql`delete from features where id = ${id} and status = 'draft' returning id`);
+export const deleteDraft = (tx: Queryable, id: string) =>
+  rows<{ id: string }>(tx, sql`delete from features where id = ${id} and status = 'draft' returning id`);

@@ -9,7 +9,9 @@ export const features = pgTable(
   'features',
   {
     id: uuid('id').primaryKey(),
-    projectId: uuid('project_id').notNull().references(() => projects.id),
+    projectId: uuid('project_id')
+      .notNull()
+      .references(() => projects.id),
     slug: text('slug').notNull(),
     title: text('title').notNull(),
     spec: text('spec').notNull(),
@@ -24,7 +26,9 @@ export const features = pgTable(
     interrupted: boolean('interrupted').notNull().default(false),
     /** The open hold that stands for it; set exactly while it is active. */
     holdId: uuid('hold_id'),
-    createdBy: uuid('created_by').notNull().references(() => engineers.id),
+    createdBy: uuid('created_by')
+      .notNull()
+      .references(() => engineers.id),
     claimedBy: uuid('claimed_by').references(() => engineers.id),
     claimedAt: at('claimed_at'),
     completedAt: at('completed_at'),

@@ -9,8 +9,20 @@ import type { Actor } from '../platform/actor.ts';
 import { AppError, notFound } from '../platform/errors.ts';
 import { isUuid } from '../platform/ids.ts';
 import {
-  deleteDraft, dependencies, existing, featureBySlug, type FeatureRow, featuresOf, featuresPage, insertFeature, lastPriority, moveOn, notDone,
-  type Position, updateFields, view,
+  deleteDraft,
+  dependencies,
+  existing,
+  featureBySlug,
+  type FeatureRow,
+  featuresOf,
+  featuresPage,
+  insertFeature,
+  lastPriority,
+  moveOn,
+  notDone,
+  type Position,
+  updateFields,
+  view,
 } from './features.store.ts';
 
 export type Features = ReturnType<typeof createFeatures>;
@@ -39,11 +51,23 @@ export function createFeatures({ database, ledger, claims, pathCase, deadlines }
     const lane = body.lane ?? 'next';
     return ledger.change(actor, 'create', async (tx, at) => {
       const [taken, last] = await Promise.all([existing(tx, actor.projectId, [body.slug]), lastPriority(tx, actor.projectId, lane)]);
-      if (taken.size > 0) throw new AppError('ALREADY_EXISTS', `A feature ${body.slug} exists already. Choose another slug.`, { details: { field: 'slug' } });
+      if (taken.size > 0)
+        throw new AppError('ALREADY_EXISTS', `A feature ${body.slug} exists already. Choose another slug.`, { details: { field: 'slug' } });
       await requireSoundDependencies(tx, actor.projectId, body.slug, dependsOn);
       const id = Bun.randomUUIDv7();
       const priority = body.priority ?? Math.floor(last) + 1;
-      await insertFeature(tx, { id, projectId: actor.projectId, slug: body.slug, title: body.title, spec: body.spec, lane, priority, touches, dependsOn, createdBy: actor.engineer.id });
+      await insertFeature(tx, {
+        id,
+        projectId: actor.projectId,
+        slug: body.slug,
+        title: body.title,
+        spec: body.spec,
+        lane,
+        priority,
+        touches,
+        dependsOn,
+        createdBy: actor.engineer.id,
+      });
       at.emit({ type: 'feature_created', feature: { id, slug: body.slug, title: body.title }, data: { lane, priority, touches } });
       return view(await require(tx, actor.projectId, body.slug));
     });
@@ -55,11 +79,16 @@ export function createFeatures({ database, ledger, claims, pathCase, deadlines }
     const [known, graph] = await Promise.all([existing(tx, projectId, dependsOn), dependencies(tx, projectId)]);
     const missing = dependsOn.filter((other) => !known.has(other) && other !== slug);
     if (missing.length > 0) {
-      throw new AppError('VALIDATION_ERROR', `There is no feature ${missing.join(', ')} to depend on.`, { details: { field: 'dependsOn', value: missing } });
+      throw new AppError('VALIDATION_ERROR', `There is no feature ${missing.join(', ')} to depend on.`, {
+        details: { field: 'dependsOn', value: missing },
+      });
     }
     graph.set(slug, dependsOn);
     const cycle = findCycle(graph, slug);
-    if (cycle) throw new AppError('VALIDATION_ERROR', `These would wait for each other: ${cycle.join(' → ')}.`, { details: { field: 'dependsOn', cycle } });
+    if (cycle)
+      throw new AppError('VALIDATION_ERROR', `These would wait for each other: ${cycle.join(' → ')}.`, {
+        details: { field: 'dependsOn', cycle },
+      });
   }
 
   async function list(projectId: string, query: z.output<typeof ListFeaturesQuery>) {
@@ -86,7 +115,9 @@ export function createFeatures({ database, ledger, claims, pathCase, deadlines }
     const offered = ready.map((row): AvailableFeature => {
       const conflicts = (inWay.get(row.id) ?? []).map((obstacle) => toConflict(obstacle, left));
       const [first] = conflicts;
-      const blockedBy = first ? { engineerId: first.claimedBy.engineerId, engineerName: first.claimedBy.engineerName, featureSlug: first.claimedBy.featureSlug } : null;
+      const blockedBy = first
+        ? { engineerId: first.claimedBy.engineerId, engineerName: first.claimedBy.engineerName, featureSlug: first.claimedBy.featureSlug }
+        : null;
       return { ...view(row), blockedBy, conflicts, waitsFor: unmet.get(row.id) ?? [] };
     });
     const blocked = (feature: AvailableFeature) => feature.blockedBy !== null || feature.waitsFor.length > 0;
@@ -106,16 +137,23 @@ export function createFeatures({ database, ledger, claims, pathCase, deadlines }
       ledger.change(actor, 'update', async (tx, at) => {
         const row = await require(tx, actor.projectId, slug);
         if (ifMatch !== undefined && ifMatch !== row.version) {
-          throw new AppError('PRECONDITION_FAILED', `The feature changed meanwhile (it is at version ${row.version}). Read it again and repeat your change.`, { details: { version: row.version } });
+          throw new AppError(
+            'PRECONDITION_FAILED',
+            `The feature changed meanwhile (it is at version ${row.version}). Read it again and repeat your change.`,
+            { details: { version: row.version } },
+          );
         }
         if (body.dependsOn) await requireSoundDependencies(tx, actor.projectId, slug, body.dependsOn);
         if (touches && row.status === 'active') await claims.reshape(tx, at, actor, row, touches, body.fence);
-        if (touches && (row.status === 'done' || row.status === 'cancelled')) throw illegal(row, `The paths of a feature that is ${row.status} cannot change.`);
+        if (touches && (row.status === 'done' || row.status === 'cancelled'))
+          throw illegal(row, `The paths of a feature that is ${row.status} cannot change.`);
         const next = {
           title: body.title ?? row.title,
           spec: body.spec ?? row.spec,
           lane: body.lane ?? row.lane,
-          priority: body.priority ?? (body.lane && body.lane !== row.lane ? Math.floor(await lastPriority(tx, actor.projectId, body.lane)) + 1 : row.priority),
+          priority:
+            body.priority ??
+            (body.lane && body.lane !== row.lane ? Math.floor(await lastPriority(tx, actor.projectId, body.lane)) + 1 : row.priority),
           touches: touches ? formatTouches(touches) : row.touches,
           dependsOn: body.dependsOn ? [...new Set(body.dependsOn)] : row.dependsOn,
         };
@@ -168,12 +206,28 @@ export function illegal(row: FeatureRow, what: string, deadlines = new Map<strin
     details: {
       slug: row.slug,
       status: row.status,
-      heldBy: hold && holderOf({ ...hold, featureId: row.id, featureSlug: row.slug, parkedAt: hold.parked ? hold.grantedAt : null, projectId: row.projectId, endedAs: null }, deadlines),
+      heldBy:
+        hold &&
+        holderOf(
+          {
+            ...hold,
+            featureId: row.id,
+            featureSlug: row.slug,
+            parkedAt: hold.parked ? hold.grantedAt : null,
+            projectId: row.projectId,
+            endedAs: null,
+          },
+          deadlines,
+        ),
     },
   });
 }
 
-function emitUpdates(at: Change, row: FeatureRow, next: Pick<FeatureRow, 'title' | 'spec' | 'lane' | 'priority' | 'touches' | 'dependsOn'>) {
+function emitUpdates(
+  at: Change,
+  row: FeatureRow,
+  next: Pick<FeatureRow, 'title' | 'spec' | 'lane' | 'priority' | 'touches' | 'dependsOn'>,
+) {
   for (const field of ['title', 'spec', 'lane', 'priority', 'touches', 'dependsOn'] as const) {
     if (JSON.stringify(row[field]) === JSON.stringify(next[field])) continue;
     // A spec may have 64 KB: who wants it reads the feature.
@@ -205,9 +259,12 @@ const encodeCursor = ({ lane, priority, id }: Position) => Buffer.from(JSON.stri
 function decodeCursor(cursor: string): Position {
   try {
     const [lane, priority, id] = JSON.parse(Buffer.from(cursor, 'base64url').toString()) as unknown[];
-    if (typeof lane === 'number' && [0, 1, 2, 3].includes(lane) && typeof priority === 'number' && typeof id === 'string' && isUuid(id)) return { lane, priority, id };
+    if (typeof lane === 'number' && [0, 1, 2, 3].includes(lane) && typeof priority === 'number' && typeof id === 'string' && isUuid(id))
+      return { lane, priority, id };
   } catch {
     // Falls through: a cursor that we did not make.
   }
-  throw new AppError('VALIDATION_ERROR', 'This cursor is not one that this list gave. Start again without it.', { details: { field: 'cursor' } });
+  throw new AppError('VALIDATION_ERROR', 'This cursor is not one that this list gave. Start again without it.', {
+    details: { field: 'cursor' },
+  });
 }

@@ -51,7 +51,11 @@ export function createLifecycle({ database, ledger, features, claims, pathCase, 
         ]);
         if (row.hold?.sessionId === actor.session.id && !row.hold.parked) return view(row);
         if (row.hold) throw heldBy(row);
-        if (row.status !== 'ready') throw illegal(row, row.status === 'draft' ? `Make it ready first (nexus feature ready ${slug}).` : 'Only a ready feature can be picked.');
+        if (row.status !== 'ready')
+          throw illegal(
+            row,
+            row.status === 'draft' ? `Make it ready first (nexus feature ready ${slug}).` : 'Only a ready feature can be picked.',
+          );
         if (row.version !== ahead.version) throw changedMeanwhile();
         if (unmet.length > 0) throw unmetError(row, unmet);
         requireFree(inWay);
@@ -60,18 +64,56 @@ export function createLifecycle({ database, ledger, features, claims, pathCase, 
     });
   }
 
-  async function activate(tx: Queryable, at: Change, actor: SessionActor, row: FeatureRow, wanted: ReturnType<typeof parseTouches>): Promise<Feature> {
+  async function activate(
+    tx: Queryable,
+    at: Change,
+    actor: SessionActor,
+    row: FeatureRow,
+    wanted: ReturnType<typeof parseTouches>,
+  ): Promise<Feature> {
     const { session } = actor;
     const { granted, written } = grant(tx, at, { session, feature: brief(row), claims: wanted });
-    at.emit({ type: 'feature_claimed', feature: brief(row), data: { fence: granted.fence, sessionId: session.id, agent: session.agent, resumed: row.interrupted } });
-    await Promise.all([written, moveOn(tx, [row.id], [row.status], { status: 'active', holdId: granted.id, claimedBy: actor.engineer.id, interrupted: false })]);
+    at.emit({
+      type: 'feature_claimed',
+      feature: brief(row),
+      data: { fence: granted.fence, sessionId: session.id, agent: session.agent, resumed: row.interrupted },
+    });
+    await Promise.all([
+      written,
+      moveOn(tx, [row.id], [row.status], { status: 'active', holdId: granted.id, claimedBy: actor.engineer.id, interrupted: false }),
+    ]);
     const now = new Date().toISOString();
-    const hold = { id: granted.id, fence: granted.fence, sessionId: session.id, lineage: session.lineage, agent: session.agent, engineerId: session.engineerId, engineerName: session.engineerName, parked: false, grantedAt: now };
+    const hold = {
+      id: granted.id,
+      fence: granted.fence,
+      sessionId: session.id,
+      lineage: session.lineage,
+      agent: session.agent,
+      engineerId: session.engineerId,
+      engineerName: session.engineerName,
+      parked: false,
+      grantedAt: now,
+    };
     const warnings = [
-      ...(wanted.length === 0 ? ['It touches no paths, so nothing is protected. Add some: nexus feature edit --touches …, or nexus claims add <path>.'] : []),
+      ...(wanted.length === 0
+        ? ['It touches no paths, so nothing is protected. Add some: nexus feature edit --touches …, or nexus claims add <path>.']
+        : []),
       ...(row.interrupted ? ['Its last session was lost: look for work that it left before you start.'] : []),
     ];
-    return view({ ...row, status: 'active', claimedBy: actor.engineer.id, claimedAt: now, updatedAt: now, completedAt: null, version: row.version + 1, interrupted: false, hold }, warnings);
+    return view(
+      {
+        ...row,
+        status: 'active',
+        claimedBy: actor.engineer.id,
+        claimedAt: now,
+        updatedAt: now,
+        completedAt: null,
+        version: row.version + 1,
+        interrupted: false,
+        hold,
+      },
+      warnings,
+    );
   }
 
   /** The first ready feature that is free, by lane and priority: one call, so a herd does not run after one slug. */
@@ -92,20 +134,34 @@ export function createLifecycle({ database, ledger, features, claims, pathCase, 
           for (const row of batch) {
             const waitsFor = unmet.get(row.id) ?? [];
             const found = inWay.get(row.id) ?? [];
-            if (waitsFor.length === 0 && found.length === 0) return activate(tx, at, actor, row, parseTouches(row.touches, 'touches', spelling));
-            waiting.push({ slug: row.slug, waitsFor, heldBy: [...new Set(found.map(({ held }) => `${held.hold.engineerName} (${held.hold.featureSlug ?? held.claim.display})`))] });
+            if (waitsFor.length === 0 && found.length === 0)
+              return activate(tx, at, actor, row, parseTouches(row.touches, 'touches', spelling));
+            waiting.push({
+              slug: row.slug,
+              waitsFor,
+              heldBy: [...new Set(found.map(({ held }) => `${held.hold.engineerName} (${held.hold.featureSlug ?? held.claim.display})`))],
+            });
           }
         }
         throw new AppError(
           'NOTHING_AVAILABLE',
-          ready.length === 0 ? 'No feature is ready. Make one ready (nexus feature ready <slug>), or create one.' : `${ready.length} ready, none of them free. Wait for one of the holders, or create other work.`,
+          ready.length === 0
+            ? 'No feature is ready. Make one ready (nexus feature ready <slug>), or create one.'
+            : `${ready.length} ready, none of them free. Wait for one of the holders, or create other work.`,
           { details: { waiting: waiting.slice(0, 50) } },
         );
       }),
     );
   }
 
-  type Ending = { verb: string; as: HoldEnd; to: 'ready' | 'done' | 'cancelled'; event: 'feature_released' | 'feature_completed' | 'feature_cancelled'; interrupted?: boolean; data?: Record<string, unknown> };
+  type Ending = {
+    verb: string;
+    as: HoldEnd;
+    to: 'ready' | 'done' | 'cancelled';
+    event: 'feature_released' | 'feature_completed' | 'feature_cancelled';
+    interrupted?: boolean;
+    data?: Record<string, unknown>;
+  };
 
   /** Ends the hold that stands for the feature, by the session that holds it or an ancestor, under the fence it names. */
   async function end(actor: SessionActor, slug: string, fence: number | undefined, ending: Ending): Promise<Feature> {
@@ -115,17 +171,30 @@ export function createLifecycle({ database, ledger, features, claims, pathCase, 
         if (!row.hold) {
           const last = await lastHoldOf(tx, row.id);
           // A retry of what it did itself finds it done.
-          if (row.status === ending.to && last?.endedAs === 'released' && last.lineage.includes(actor.session.id) && (fence === undefined || fence === last.fence)) return view(row);
+          if (
+            row.status === ending.to &&
+            last?.endedAs === 'released' &&
+            last.lineage.includes(actor.session.id) &&
+            (fence === undefined || fence === last.fence)
+          )
+            return view(row);
           if (fence !== undefined && last) throw fenced(row, fence);
           throw illegal(row, 'Only an active feature can be ended.');
         }
-        if (!row.hold.lineage.includes(actor.session.id) || row.hold.parked || (fence !== undefined && fence !== row.hold.fence)) throw fenced(row, fence);
+        if (!row.hold.lineage.includes(actor.session.id) || row.hold.parked || (fence !== undefined && fence !== row.hold.fence))
+          throw fenced(row, fence);
         return close(tx, at, row, row.hold, ending);
       }),
     );
   }
 
-  async function close(tx: Queryable, at: Change, row: FeatureRow, hold: NonNullable<FeatureRow['hold']>, ending: Ending): Promise<Feature> {
+  async function close(
+    tx: Queryable,
+    at: Change,
+    row: FeatureRow,
+    hold: NonNullable<FeatureRow['hold']>,
+    ending: Ending,
+  ): Promise<Feature> {
     const paths = (await endAll(tx, at, [hold], ending.as)).get(hold.id) ?? [];
     const claimedBy = ending.to === 'done' ? hold.engineerId : null;
     await moveOn(tx, [row.id], ['active'], { status: ending.to, holdId: null, claimedBy, interrupted: ending.interrupted ?? false });
@@ -137,7 +206,8 @@ export function createLifecycle({ database, ledger, features, claims, pathCase, 
   const release = (actor: SessionActor, slug: string, fence?: number) =>
     end(actor, slug, fence, { verb: 'release', as: 'released', to: 'ready', event: 'feature_released', data: { reason: 'released' } });
 
-  const done = (actor: SessionActor, slug: string, fence?: number) => end(actor, slug, fence, { verb: 'done', as: 'released', to: 'done', event: 'feature_completed' });
+  const done = (actor: SessionActor, slug: string, fence?: number) =>
+    end(actor, slug, fence, { verb: 'done', as: 'released', to: 'done', event: 'feature_completed' });
 
   /** An active feature by its holder; a draft or ready one by any member. Once more is the same. */
   async function cancel(actor: Actor, slug: string, fence?: number): Promise<Feature> {
@@ -170,7 +240,8 @@ export function createLifecycle({ database, ledger, features, claims, pathCase, 
         const [, row] = await Promise.all([requireLive(tx, actor.session), features.require(tx, actor.projectId, slug)]);
         if (row.hold?.sessionId === actor.session.id && !row.hold.parked) return view(row);
         if (row.hold && !row.hold.parked) throw heldBy(row);
-        if (!row.hold && !(row.status === 'ready' && row.interrupted)) throw illegal(row, `Nothing of it waits to be resumed. Pick it instead (nexus feature pick ${slug}).`);
+        if (!row.hold && !(row.status === 'ready' && row.interrupted))
+          throw illegal(row, `Nothing of it waits to be resumed. Pick it instead (nexus feature pick ${slug}).`);
         const wanted = parseTouches(row.touches, 'touches', spelling);
         if (row.hold) await endAll(tx, at, [row.hold], 'handed_over');
         requireFree(await obstacles(tx, actor.projectId, wanted, actor.session.lineage));
@@ -187,11 +258,18 @@ export function createLifecycle({ database, ledger, features, claims, pathCase, 
         const { hold } = row;
         if (!hold) throw illegal(row, 'Nothing holds it.');
         if (hold.engineerId !== actor.engineer.id && actor.role !== 'lead') {
-          throw new AppError('INSUFFICIENT_ROLE', `${slug} is held by ${hold.engineerName}. Ask them, or a lead of the project, to release it.`);
+          throw new AppError(
+            'INSUFFICIENT_ROLE',
+            `${slug} is held by ${hold.engineerName}. Ask them, or a lead of the project, to release it.`,
+          );
         }
         if (hold.fence !== fence) throw fenced(row, fence);
         return close(tx, at, row, hold, {
-          verb: 'force', as: 'forced', to: 'ready', event: 'feature_released', interrupted: true,
+          verb: 'force',
+          as: 'forced',
+          to: 'ready',
+          event: 'feature_released',
+          interrupted: true,
           data: { reason: 'forced', note: reason, from: { sessionId: hold.sessionId, engineerName: hold.engineerName } },
         });
       }),
@@ -202,8 +280,17 @@ export function createLifecycle({ database, ledger, features, claims, pathCase, 
   const heldBy = (row: FeatureRow) => {
     const { hold } = row;
     if (!hold) return illegal(row, '');
-    const holder = { ...hold, projectId: row.projectId, featureId: row.id, featureSlug: row.slug, parkedAt: hold.parked ? hold.grantedAt : null, endedAs: null };
-    const next = hold.parked ? `It is parked: adopt it with nexus feature resume ${row.slug}.` : 'Pick other work (nexus feature pick-next), or wait until it is released.';
+    const holder = {
+      ...hold,
+      projectId: row.projectId,
+      featureId: row.id,
+      featureSlug: row.slug,
+      parkedAt: hold.parked ? hold.grantedAt : null,
+      endedAs: null,
+    };
+    const next = hold.parked
+      ? `It is parked: adopt it with nexus feature resume ${row.slug}.`
+      : 'Pick other work (nexus feature pick-next), or wait until it is released.';
     return new InTheWay([holder], (left) => illegal(row, next, left));
   };
 
@@ -211,19 +298,34 @@ export function createLifecycle({ database, ledger, features, claims, pathCase, 
 }
 
 const unmetError = (row: FeatureRow, unmet: string[]) =>
-  new AppError('DEPENDENCIES_UNMET', `${row.slug} waits for ${unmet.join(', ')}. Pick one of those, or other work (nexus feature pick-next).`, { details: { waitsFor: unmet } });
+  new AppError(
+    'DEPENDENCIES_UNMET',
+    `${row.slug} waits for ${unmet.join(', ')}. Pick one of those, or other work (nexus feature pick-next).`,
+    { details: { waitsFor: unmet } },
+  );
 
 const changedMeanwhile = () => new AppError('REQUEST_IN_PROGRESS', 'The feature changed while it was being picked. Pick it again.');
 
 /** A paused agent that wakes up late is told who has it now. */
 function fenced(row: FeatureRow, fence: number | undefined): AppError {
   const { hold } = row;
-  const now = hold ? `held by ${hold.engineerName} (${hold.agent})${hold.parked ? ', parked,' : ''} under fence ${hold.fence}` : `${row.status}, held by nobody`;
+  const now = hold
+    ? `held by ${hold.engineerName} (${hold.agent})${hold.parked ? ', parked,' : ''} under fence ${hold.fence}`
+    : `${row.status}, held by nobody`;
   return new AppError('FENCED', `${row.slug} is ${now}. Nothing was changed.`, {
     details: {
-      slug: row.slug, status: row.status, fence: hold?.fence ?? null, quoted: fence ?? null,
-      heldBy: hold && { sessionId: hold.sessionId, engineerId: hold.engineerId, engineerName: hold.engineerName, agent: hold.agent, since: hold.grantedAt, parked: hold.parked },
+      slug: row.slug,
+      status: row.status,
+      fence: hold?.fence ?? null,
+      quoted: fence ?? null,
+      heldBy: hold && {
+        sessionId: hold.sessionId,
+        engineerId: hold.engineerId,
+        engineerName: hold.engineerName,
+        agent: hold.agent,
+        since: hold.grantedAt,
+        parked: hold.parked,
+      },
     },
   });
 }
-

@@ -6,7 +6,9 @@ const count = (name: string) => bigint(name, { mode: 'number' });
 
 /** One row a project: its lock puts the project's changes in order. Apart from `projects`, whose row foreign keys lock too. */
 export const ledgers = pgTable('ledgers', {
-  projectId: uuid('project_id').primaryKey().references(() => projects.id),
+  projectId: uuid('project_id')
+    .primaryKey()
+    .references(() => projects.id),
   /** Renewed when the database turns out to have been restored: versions and sequences then count another history. */
   ledgerId: uuid('ledger_id').notNull(),
   /** The last fence given. */
@@ -20,7 +22,9 @@ export const ledgers = pgTable('ledgers', {
 export const events = pgTable(
   'events',
   {
-    projectId: uuid('project_id').notNull().references(() => projects.id),
+    projectId: uuid('project_id')
+      .notNull()
+      .references(() => projects.id),
     seq: count('seq').notNull(),
     type: text('type').notNull(),
     at: at('at').notNull().defaultNow(),

@@ -76,7 +76,15 @@ export function createLedger({
         failpoint(`${verb}.written`);
         return {
           result,
-          change: { projectId: by.projectId, ledgerId: row.ledgerId, from: row.ver, to: next.ver, index: at.index, seq: next.eventSeq, events: events.length },
+          change: {
+            projectId: by.projectId,
+            ledgerId: row.ledgerId,
+            from: row.ver,
+            to: next.ver,
+            index: at.index,
+            seq: next.eventSeq,
+            events: events.length,
+          },
         };
       }),
     );

@@ -27,8 +27,20 @@ export const unavailable = (what: string, cause?: unknown) =>
   });
 
 const networkCodes = new Set([
-  'ECONNREFUSED', 'ECONNRESET', 'ENOTFOUND', 'EPIPE', 'ETIMEDOUT', 'EHOSTUNREACH', 'EAI_AGAIN', 'ENOENT', 'ERR_SOCKET_CLOSED',
-  'CONNECTION_CLOSED', 'CONNECTION_ENDED', 'CONNECTION_DESTROYED', 'CONNECT_TIMEOUT', 'TRANSACTION_OVER',
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'ENOTFOUND',
+  'EPIPE',
+  'ETIMEDOUT',
+  'EHOSTUNREACH',
+  'EAI_AGAIN',
+  'ENOENT',
+  'ERR_SOCKET_CLOSED',
+  'CONNECTION_CLOSED',
+  'CONNECTION_ENDED',
+  'CONNECTION_DESTROYED',
+  'CONNECT_TIMEOUT',
+  'TRANSACTION_OVER',
 ]);
 /** PostgreSQL: connection trouble (08), shutdown and start (57P0x), too many clients (53300), timeouts (57014, 55P03), retryable (40001, 40P01). */
 const sqlStates = /^(08...|57P0.|53...|57014|55P03|40001|40P01|25P0[23])$/;

@@ -11,7 +11,13 @@ export type Call<R extends Route> = {
   params: Record<string, string>;
   body: R extends { body: infer B extends z.ZodType } ? z.output<B> : undefined;
   query: R extends { query: infer Q extends z.ZodType } ? z.output<Q> : undefined;
-  actor: R extends { role: string } ? (R extends { session: 'needed' } ? SessionActor : Actor) : R extends { open: true } ? undefined : Principal;
+  actor: R extends { role: string }
+    ? R extends { session: 'needed' }
+      ? SessionActor
+      : Actor
+    : R extends { open: true }
+      ? undefined
+      : Principal;
   ifMatch: number | undefined;
   ip: string;
   raw: Request;
@@ -23,7 +29,10 @@ export class Answer<T> {
   readonly status: 200 | 201;
   readonly headers: Record<string, string>;
   readonly message: string | undefined;
-  constructor(data: T, { status = 200, headers = {}, message }: { status?: 200 | 201; headers?: Record<string, string>; message?: string } = {}) {
+  constructor(
+    data: T,
+    { status = 200, headers = {}, message }: { status?: 200 | 201; headers?: Record<string, string>; message?: string } = {},
+  ) {
     this.data = data;
     this.status = status;
     this.headers = headers;
@@ -57,7 +66,10 @@ const rank: Record<Role, number> = { readonly: 0, member: 1, lead: 2 };
 export function createRouter(needs: RouterNeeds) {
   const { app } = needs;
 
-  function route<const R extends Route>(definition: R, handler: (call: Call<R>) => Promise<RouteOutput<R> | Answer<RouteOutput<R>> | Response>): void {
+  function route<const R extends Route>(
+    definition: R,
+    handler: (call: Call<R>) => Promise<RouteOutput<R> | Answer<RouteOutput<R>> | Response>,
+  ): void {
     const path = `/api${definition.path}`;
     app.on(definition.method.toUpperCase(), path, async (c) => {
       c.set('route', path);
@@ -93,7 +105,9 @@ export function createRouter(needs: RouterNeeds) {
     if (!role) throw new AppError('NOT_FOUND', 'No such thing here, or not in a project of yours. Check the id or slug.');
     const ceiling = principal.engineer.role === 'readonly' ? 'readonly' : role;
     if (definition.role && rank[ceiling] < rank[definition.role]) {
-      throw new AppError('INSUFFICIENT_ROLE', `This needs the role ${definition.role}; you are ${ceiling} in this project. Ask a lead.`, { details: { role: ceiling, needed: definition.role } });
+      throw new AppError('INSUFFICIENT_ROLE', `This needs the role ${definition.role}; you are ${ceiling} in this project. Ask a lead.`, {
+        details: { role: ceiling, needed: definition.role },
+      });
     }
     const name = definition.session ? c.req.header('x-nexus-session') : undefined;
     return {
@@ -120,7 +134,9 @@ async function readBody(c: Context<HttpEnv>, definition: Route, maxBytes: number
     requireShallow(text);
     json = text.trim() === '' ? undefined : JSON.parse(text);
   } catch (error) {
-    throw error instanceof AppError ? error : new AppError('VALIDATION_ERROR', 'The body is not valid JSON.', { details: { field: 'body' } });
+    throw error instanceof AppError
+      ? error
+      : new AppError('VALIDATION_ERROR', 'The body is not valid JSON.', { details: { field: 'body' } });
   }
   return { text, body: parse(definition.body, json, 'body') };
 }
@@ -137,7 +153,8 @@ function requireShallow(text: string) {
     } else if (char === '"') inString = true;
     else if (char === '{' || char === '[') {
       depth += 1;
-      if (depth > 32) throw new AppError('VALIDATION_ERROR', 'The body is nested too deep: at most 32 levels.', { details: { field: 'body' } });
+      if (depth > 32)
+        throw new AppError('VALIDATION_ERROR', 'The body is nested too deep: at most 32 levels.', { details: { field: 'body' } });
     } else if (char === '}' || char === ']') depth -= 1;
   }
 }
@@ -157,8 +174,13 @@ function parse(schema: z.ZodType, value: unknown, where: 'body' | 'query'): unkn
 function idempotencyOf(c: Context, { method }: Route, text: string): Idempotency | undefined {
   const key = c.req.header('idempotency-key');
   if (key === undefined || method !== 'post') return undefined;
-  if (!/^[\x21-\x7e]{1,128}$/.test(key)) throw new AppError('VALIDATION_ERROR', 'Idempotency-Key: use 1 to 128 visible ASCII characters.', { details: { field: 'Idempotency-Key' } });
-  const fingerprint = createHash('sha256').update([method, c.req.path, c.req.header('x-nexus-session') ?? '', text].join('\n')).digest('base64url');
+  if (!/^[\x21-\x7e]{1,128}$/.test(key))
+    throw new AppError('VALIDATION_ERROR', 'Idempotency-Key: use 1 to 128 visible ASCII characters.', {
+      details: { field: 'Idempotency-Key' },
+    });
+  const fingerprint = createHash('sha256')
+    .update([method, c.req.path, c.req.header('x-nexus-session') ?? '', text].join('\n'))
+    .digest('base64url');
   return { key, fingerprint };
 }
 
@@ -166,7 +188,8 @@ function ifMatchOf(c: Context): number | undefined {
   const header = c.req.header('if-match');
   if (header === undefined || header === '*') return undefined;
   const version = /^(?:W\/)?"?(\d{1,9})"?$/.exec(header)?.[1];
-  if (!version) throw new AppError('VALIDATION_ERROR', 'If-Match: give the ETag of the feature as you read it.', { details: { field: 'If-Match' } });
+  if (!version)
+    throw new AppError('VALIDATION_ERROR', 'If-Match: give the ETag of the feature as you read it.', { details: { field: 'If-Match' } });
   return Number(version);
 }
 
@@ -177,9 +200,20 @@ export function answerError(error: unknown, c: Context<HttpEnv>, log: Log): Resp
   if (!refusal) log.error({ err: error, requestId, route: c.get('route') }, 'a bug: the request failed');
   else if (refusal.code === 'SERVICE_UNAVAILABLE') log.warn({ err: refusal.cause, requestId }, refusal.message);
   const known = refusal ?? new AppError('INTERNAL_ERROR', 'This is a bug of ours. Nothing was half done; report it with the request id.');
-  const body: ErrorBody = { error: { code: known.code, message: known.message, ...(known.details === undefined ? {} : { details: known.details }), requestId } };
+  const body: ErrorBody = {
+    error: { code: known.code, message: known.message, ...(known.details === undefined ? {} : { details: known.details }), requestId },
+  };
   const headers = { ...known.headers, 'x-request-id': requestId };
   if (!c.req.header('accept')?.includes('application/problem+json')) return c.json(body, known.status, headers);
-  const problem = { type: `urn:nexus:error:${known.code.toLowerCase().replaceAll('_', '-')}`, title: known.code, status: known.status, detail: known.message, instance: c.req.path, code: known.code, requestId, details: known.details };
+  const problem = {
+    type: `urn:nexus:error:${known.code.toLowerCase().replaceAll('_', '-')}`,
+    title: known.code,
+    status: known.status,
+    detail: known.message,
+    instance: c.req.path,
+    code: known.code,
+    requestId,
+    details: known.details,
+  };
   return c.body(JSON.stringify(problem), known.status, { ...headers, 'content-type': 'application/problem+json' });
 }

@@ -12,7 +12,8 @@ const MINUTE = 60;
  */
 export function createLimits(limits: Limits) {
   const limiters = new Map<string, RateLimiterMemory>();
-  for (const [name, points] of Object.entries(limits)) if (points > 0) limiters.set(name, new RateLimiterMemory({ points, duration: MINUTE }));
+  for (const [name, points] of Object.entries(limits))
+    if (points > 0) limiters.set(name, new RateLimiterMemory({ points, duration: MINUTE }));
 
   const who = (keyId: string | undefined, ip: string) => keyId ?? `ip ${network(ip)}`;
 
@@ -37,7 +38,10 @@ export function createLimits(limits: Limits) {
   }
 
   async function failed(ip: string): Promise<void> {
-    await limiters.get('authFailures')?.consume(network(ip)).catch(() => undefined);
+    await limiters
+      .get('authFailures')
+      ?.consume(network(ip))
+      .catch(() => undefined);
   }
 
   return { take, refuseAfterFailures, failed };
@@ -52,9 +56,13 @@ const headers = (name: string, points: number, res: RateLimiterRes) => ({
 });
 
 const tooMany = (name: string, extra: Record<string, string>, res: RateLimiterRes) =>
-  new AppError('RATE_LIMITED', `Too many requests (${name}). Try again in ${seconds(res)} s; the server's LIMIT_* settings say how many it takes.`, {
-    headers: { ...extra, 'retry-after': String(seconds(res)) },
-  });
+  new AppError(
+    'RATE_LIMITED',
+    `Too many requests (${name}). Try again in ${seconds(res)} s; the server's LIMIT_* settings say how many it takes.`,
+    {
+      headers: { ...extra, 'retry-after': String(seconds(res)) },
+    },
+  );
 
 /** One household has a whole IPv6 /64. */
 const network = (ip: string) => (ip.includes(':') && !ip.startsWith('::ffff:') ? ip.split(':').slice(0, 4).join(':') : ip);

@@ -7,7 +7,12 @@ export type Metrics = ReturnType<typeof createMetrics>;
 export function createMetrics({ version, engines }: { version: string; engines: { database: string; leases: string; bus: string } }) {
   const registry = new Registry();
   const registers = [registry];
-  const requests = new Counter({ name: 'nexus_http_requests_total', help: 'Requests answered', labelNames: ['method', 'route', 'status'], registers });
+  const requests = new Counter({
+    name: 'nexus_http_requests_total',
+    help: 'Requests answered',
+    labelNames: ['method', 'route', 'status'],
+    registers,
+  });
   const duration = new Histogram({
     name: 'nexus_http_request_duration_seconds',
     help: 'Time to the answer',
@@ -21,7 +26,17 @@ export function createMetrics({ version, engines }: { version: string; engines: 
   const features = new Gauge({ name: 'nexus_features', help: 'Features by status', labelNames: ['status'], registers });
   const sockets = new Gauge({ name: 'nexus_ws_connections', help: 'Open WebSockets', registers });
   const lost = new Counter({ name: 'nexus_session_losses_total', help: 'Sessions lost', registers });
-  new Gauge({ name: 'nexus_build_info', help: 'Version and engines', labelNames: ['version', 'database', 'leases', 'bus'], registers }).set({ version, ...engines }, 1);
-  new Gauge({ name: 'process_resident_memory_bytes', help: 'Resident memory', registers, collect() { this.set(memoryUsage.rss()); } });
+  new Gauge({ name: 'nexus_build_info', help: 'Version and engines', labelNames: ['version', 'database', 'leases', 'bus'], registers }).set(
+    { version, ...engines },
+    1,
+  );
+  new Gauge({
+    name: 'process_resident_memory_bytes',
+    help: 'Resident memory',
+    registers,
+    collect() {
+      this.set(memoryUsage.rss());
+    },
+  });
   return { registry, requests, duration, errors, claims, sessions, features, sockets, lost };
 }

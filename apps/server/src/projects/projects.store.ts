@@ -12,7 +12,10 @@ const clean = (row: Project): Project => ({
 });
 
 export async function roleOf(on: Queryable, projectId: string, engineerId: string): Promise<Role | undefined> {
-  const [row] = await rows<{ role: Role }>(on, sql`select role from members where project_id = ${projectId} and engineer_id = ${engineerId}`);
+  const [row] = await rows<{ role: Role }>(
+    on,
+    sql`select role from members where project_id = ${projectId} and engineer_id = ${engineerId}`,
+  );
   return row?.role;
 }
 
@@ -60,7 +63,10 @@ export async function insertMember(tx: Queryable, projectId: string, engineerId:
   return inserted.length > 0;
 }
 
-export async function findEngineer(on: Queryable, by: { email: string } | { id: string }): Promise<{ id: string; name: string } | undefined> {
+export async function findEngineer(
+  on: Queryable,
+  by: { email: string } | { id: string },
+): Promise<{ id: string; name: string } | undefined> {
   const where = 'email' in by ? sql`lower(email) = ${by.email}` : sql`id = ${by.id}`;
   return (await rows<{ id: string; name: string }>(on, sql`select id, name from engineers where ${where}`))[0];
 }

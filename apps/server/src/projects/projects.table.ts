@@ -14,7 +14,9 @@ export const projects = pgTable(
     repoPath: text('repo_path'),
     defaultBranch: text('default_branch').notNull(),
     /** Fixed at creation: changing it would change what overlaps. */
-    pathCase: text('path_case', { enum: ['insensitive', 'sensitive'] }).notNull().default('insensitive'),
+    pathCase: text('path_case', { enum: ['insensitive', 'sensitive'] })
+      .notNull()
+      .default('insensitive'),
     createdAt: at('created_at').notNull().defaultNow(),
     updatedAt: at('updated_at').notNull().defaultNow(),
   },
@@ -24,7 +26,9 @@ export const projects = pgTable(
 export const members = pgTable(
   'members',
   {
-    projectId: uuid('project_id').notNull().references(() => projects.id),
+    projectId: uuid('project_id')
+      .notNull()
+      .references(() => projects.id),
     engineerId: uuid('engineer_id').notNull(),
     role: text('role', { enum: ['lead', 'member', 'readonly'] }).notNull(),
     createdAt: at('created_at').notNull().defaultNow(),

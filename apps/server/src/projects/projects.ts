@@ -8,7 +8,17 @@ import type { Ledger } from '../ledger/index.ts';
 import type { Actor, Principal } from '../platform/actor.ts';
 import { AppError, isDatabaseAway, notFound, violatedConstraint } from '../platform/errors.ts';
 import { isUuid } from '../platform/ids.ts';
-import { findEngineer, insertMember, insertProject, membersOf, pathCaseOf, projectById, projectsOf, raiseMember, roleOf } from './projects.store.ts';
+import {
+  findEngineer,
+  insertMember,
+  insertProject,
+  membersOf,
+  pathCaseOf,
+  projectById,
+  projectsOf,
+  raiseMember,
+  roleOf,
+} from './projects.store.ts';
 
 export type Projects = ReturnType<typeof createProjects>;
 
@@ -51,7 +61,11 @@ export function createProjects({ database, bus, ledger }: { database: Database; 
       });
     } catch (error) {
       if (!violatedConstraint(error)) throw error;
-      throw new AppError('ALREADY_EXISTS', `You have a project ${body.slug} already. Choose another slug, or link it (nexus project link ${body.slug}).`, { details: { field: 'slug' } });
+      throw new AppError(
+        'ALREADY_EXISTS',
+        `You have a project ${body.slug} already. Choose another slug, or link it (nexus project link ${body.slug}).`,
+        { details: { field: 'slug' } },
+      );
     }
   }
 
@@ -77,7 +91,12 @@ export function createProjects({ database, bus, ledger }: { database: Database; 
   /** By id or email. Who is in already is refused; a role is changed, not added twice. */
   async function add(actor: Actor, body: z.output<typeof AddMemberBody>): Promise<Membership> {
     const { email, engineerId = '' } = body;
-    const engineer = email !== undefined ? await findEngineer(database.db, { email }) : isUuid(engineerId) ? await findEngineer(database.db, { id: engineerId }) : undefined;
+    const engineer =
+      email !== undefined
+        ? await findEngineer(database.db, { email })
+        : isUuid(engineerId)
+          ? await findEngineer(database.db, { id: engineerId })
+          : undefined;
     if (!engineer) throw new AppError('NOT_FOUND', 'No such engineer is registered here. Invite them instead: nexus project invite.');
     return ledger.change(actor, 'member', async (tx, at) => {
       if (!(await insertMember(tx, actor.projectId, engineer.id, body.role))) {

@@ -65,15 +65,29 @@ export function createRecovery({ database, leases, ledger, failpoint, sessions, 
     const holds = (await openHolds(tx, at.projectId, { sessions: family.map(({ id }) => id) })).filter(({ parkedAt }) => !parkedAt);
     const parked = holds.filter(({ featureSlug }) => featureSlug !== null && park.has(featureSlug));
     const ended = holds.filter((hold) => !parked.includes(hold));
-    if (parked.length > 0) await parkHolds(tx, parked.map(({ id }) => id));
+    if (parked.length > 0)
+      await parkHolds(
+        tx,
+        parked.map(({ id }) => id),
+      );
     await free(tx, at, ended, as);
-    await closeSessions(tx, family.map(({ id }) => id), at.version(), as === 'lost' ? 'lost' : 'ended');
+    await closeSessions(
+      tx,
+      family.map(({ id }) => id),
+      at.version(),
+      as === 'lost' ? 'lost' : 'ended',
+    );
     for (const session of family) {
       at.index.sessionsClosed.push(session.id);
       at.emit({
         type: 'session_ended',
         of: { engineerId: session.engineerId, engineerName: session.engineerName, sessionId: session.id, agent: session.agent },
-        data: { sessionId: session.id, agent: session.agent, reason: as === 'lost' ? 'lost' : 'ended', parked: parked.filter(({ sessionId }) => sessionId === session.id).map(({ featureSlug }) => featureSlug) },
+        data: {
+          sessionId: session.id,
+          agent: session.agent,
+          reason: as === 'lost' ? 'lost' : 'ended',
+          parked: parked.filter(({ sessionId }) => sessionId === session.id).map(({ featureSlug }) => featureSlug),
+        },
       });
     }
   }
@@ -82,7 +96,8 @@ export function createRecovery({ database, leases, ledger, failpoint, sessions, 
   async function free(tx: Queryable, at: Change, holds: Hold[], as: 'lost' | 'released', reason: string = as) {
     const paths = await endAll(tx, at, holds, as);
     const standing = holds.flatMap(({ featureId }) => (featureId ? [featureId] : []));
-    if (standing.length > 0) await moveOn(tx, standing, ['active'], { status: 'ready', holdId: null, claimedBy: null, interrupted: as === 'lost' });
+    if (standing.length > 0)
+      await moveOn(tx, standing, ['active'], { status: 'ready', holdId: null, claimedBy: null, interrupted: as === 'lost' });
     for (const hold of holds) {
       const of = { engineerId: hold.engineerId, engineerName: hold.engineerName, sessionId: hold.sessionId, agent: hold.agent };
       const row = hold.featureId ? await featureById(tx, at.projectId, hold.featureId) : undefined;
@@ -124,14 +139,24 @@ export function createRecovery({ database, leases, ledger, failpoint, sessions, 
       had.map(async (hold) => {
         const now = hold.featureId ? await lastHoldOf(database.db, hold.featureId) : undefined;
         const holder = now && !now.endedAs && now.id !== hold.id ? holderOf(now, new Map()) : null;
-        return { featureSlug: hold.featureSlug, fence: hold.fence, endedAs: hold.endedAs, parked: hold.parkedAt !== null && !hold.endedAs, heldBy: holder };
+        return {
+          featureSlug: hold.featureSlug,
+          fence: hold.fence,
+          endedAs: hold.endedAs,
+          parked: hold.parkedAt !== null && !hold.endedAs,
+          heldBy: holder,
+        };
       }),
     );
     const taken = holds.find(({ heldBy }) => heldBy);
     const who = taken?.heldBy ? ` ${taken.featureSlug} is now held by ${taken.heldBy.engineerName} (${taken.heldBy.agent}).` : '';
-    return new AppError('SESSION_LOST', `This session is ${row?.status === 'ended' ? 'over' : 'lost'} and changes nothing any more.${who} Open a new session and pick again.`, {
-      details: { sessionId, status: row?.status ?? 'lost', endedAt: row?.endedAt ?? null, holds },
-    });
+    return new AppError(
+      'SESSION_LOST',
+      `This session is ${row?.status === 'ended' ? 'over' : 'lost'} and changes nothing any more.${who} Open a new session and pick again.`,
+      {
+        details: { sessionId, status: row?.status ?? 'lost', endedAt: row?.endedAt ?? null, holds },
+      },
+    );
   }
 
   return { lose, end, loseStale, expireParked, over };

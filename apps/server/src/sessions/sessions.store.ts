@@ -37,7 +37,13 @@ export async function sessionById(on: Queryable, id: string): Promise<SessionRow
 }
 
 /** The live session of an agent's own id; failing that, the last one. */
-export async function sessionOfAgent(on: Queryable, projectId: string, engineerId: string, agent: string, agentSessionId: string): Promise<SessionRow | undefined> {
+export async function sessionOfAgent(
+  on: Queryable,
+  projectId: string,
+  engineerId: string,
+  agent: string,
+  agentSessionId: string,
+): Promise<SessionRow | undefined> {
   const [row] = await rows<SessionRow>(
     on,
     sql`${select} where s.project_id = ${projectId} and s.engineer_id = ${engineerId} and s.agent = ${agent} and s.agent_session_id = ${agentSessionId}
@@ -52,24 +58,33 @@ export async function liveSessions(on: Queryable, projectId: string): Promise<Se
 
 /** A session and everything below it that is alive. */
 export async function liveFamily(on: Queryable, projectId: string, id: string): Promise<SessionRow[]> {
-  return (await rows<SessionRow>(on, sql`${select} where s.project_id = ${projectId} and s.status = 'active' and ${id}::uuid = any(s.lineage)`)).map(clean);
+  return (
+    await rows<SessionRow>(on, sql`${select} where s.project_id = ${projectId} and s.status = 'active' and ${id}::uuid = any(s.lineage)`)
+  ).map(clean);
 }
 
 export async function isLive(on: Queryable, id: string): Promise<boolean> {
   return (await rows(on, sql`select 1 from sessions where id = ${id} and status = 'active'`)).length > 0;
 }
 
-export const insertSession = (tx: Queryable, session: Omit<SessionRow, 'engineerName' | 'engineerEmail' | 'status' | 'createdAt' | 'endedAt'> & { ver: number }) =>
+export const insertSession = (
+  tx: Queryable,
+  session: Omit<SessionRow, 'engineerName' | 'engineerEmail' | 'status' | 'createdAt' | 'endedAt'> & { ver: number },
+) =>
   tx.execute(sql`
     insert into sessions (id, project_id, engineer_id, parent_id, lineage, agent, agent_session_id, keeper, ttl_ms, metadata, feature_id, opened_ver)
     values (${session.id}, ${session.projectId}, ${session.engineerId}, ${session.parentId}, ${sql.param(session.lineage)}::uuid[], ${session.agent},
       ${session.agentSessionId}, ${session.keeper}, ${session.ttlMs}, ${JSON.stringify(session.metadata)}::jsonb, ${session.featureId}, ${session.ver})`);
 
 export const closeSessions = (tx: Queryable, ids: string[], ver: number, status: 'lost' | 'ended') =>
-  tx.execute(sql`update sessions set status = ${status}, ended_at = now(), ended_ver = ${ver} where id = any(${sql.param(ids)}::uuid[]) and status = 'active'`);
+  tx.execute(
+    sql`update sessions set status = ${status}, ended_at = now(), ended_ver = ${ver} where id = any(${sql.param(ids)}::uuid[]) and status = 'active'`,
+  );
 
 export const renewTerms = (tx: Queryable, id: string, terms: { keeper: boolean; ttlMs: number; metadata: Record<string, unknown> }) =>
-  tx.execute(sql`update sessions set keeper = ${terms.keeper}, ttl_ms = ${terms.ttlMs}, metadata = metadata || ${JSON.stringify(terms.metadata)}::jsonb where id = ${id}`);
+  tx.execute(
+    sql`update sessions set keeper = ${terms.keeper}, ttl_ms = ${terms.ttlMs}, metadata = metadata || ${JSON.stringify(terms.metadata)}::jsonb where id = ${id}`,
+  );
 
 /** Projects that have something to lose: live sessions, or holds. */
 export async function projectsAlive(on: Queryable): Promise<string[]> {

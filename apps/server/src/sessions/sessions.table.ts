@@ -10,8 +10,12 @@ export const sessions = pgTable(
   'sessions',
   {
     id: uuid('id').primaryKey(),
-    projectId: uuid('project_id').notNull().references(() => projects.id),
-    engineerId: uuid('engineer_id').notNull().references(() => engineers.id),
+    projectId: uuid('project_id')
+      .notNull()
+      .references(() => projects.id),
+    engineerId: uuid('engineer_id')
+      .notNull()
+      .references(() => engineers.id),
     parentId: uuid('parent_id'),
     /** Itself, its parent, its parent's parent …: fixed at birth. */
     lineage: uuid('lineage').array().notNull(),
@@ -20,7 +24,9 @@ export const sessions = pgTable(
     agentSessionId: text('agent_session_id'),
     keeper: boolean('keeper').notNull(),
     ttlMs: integer('ttl_ms').notNull(),
-    status: text('status', { enum: ['active', 'lost', 'ended'] }).notNull().default('active'),
+    status: text('status', { enum: ['active', 'lost', 'ended'] })
+      .notNull()
+      .default('active'),
     metadata: jsonb('metadata').$type<Record<string, unknown>>().notNull(),
     featureId: uuid('feature_id'),
     createdAt: at('created_at').notNull().defaultNow(),
@@ -29,8 +35,12 @@ export const sessions = pgTable(
     endedVer: version('ended_ver'),
   },
   (t) => [
-    uniqueIndex('sessions_live_agent').on(t.projectId, t.engineerId, t.agent, t.agentSessionId).where(sql`${t.status} = 'active'`),
-    index('sessions_live').on(t.projectId).where(sql`${t.status} = 'active'`),
+    uniqueIndex('sessions_live_agent')
+      .on(t.projectId, t.engineerId, t.agent, t.agentSessionId)
+      .where(sql`${t.status} = 'active'`),
+    index('sessions_live')
+      .on(t.projectId)
+      .where(sql`${t.status} = 'active'`),
     index('sessions_changed').on(t.projectId, t.openedVer),
     index('sessions_ended').on(t.projectId, t.endedVer),
     index('sessions_agent').on(t.projectId, t.agent, t.agentSessionId),

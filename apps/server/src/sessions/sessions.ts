@@ -6,7 +6,16 @@ import type { Ledger } from '../ledger/index.ts';
 import type { Actor, Principal, SessionActor, SessionRef } from '../platform/actor.ts';
 import { AppError, isDatabaseAway, notFound } from '../platform/errors.ts';
 import { isUuid } from '../platform/ids.ts';
-import { featureExists, insertSession, isLive, liveSessions, renewTerms, sessionById, sessionOfAgent, type SessionRow } from './sessions.store.ts';
+import {
+  featureExists,
+  insertSession,
+  isLive,
+  liveSessions,
+  renewTerms,
+  sessionById,
+  sessionOfAgent,
+  type SessionRow,
+} from './sessions.store.ts';
 
 export type Sessions = ReturnType<typeof createSessions>;
 
@@ -91,8 +100,17 @@ export function createSessions({ database, leases, ledger, terms, bringUp, store
       if (raced?.status === 'active') return { ...raced, raced: true };
       if (!parentLives) throw notFound();
       const session = {
-        id, projectId: actor.projectId, engineerId: actor.engineer.id, parentId: parent?.id ?? null, lineage: [id, ...(parent?.lineage ?? [])],
-        agent, agentSessionId, keeper: kept, ttlMs, metadata: body.metadata ?? {}, featureId: body.featureId ?? null,
+        id,
+        projectId: actor.projectId,
+        engineerId: actor.engineer.id,
+        parentId: parent?.id ?? null,
+        lineage: [id, ...(parent?.lineage ?? [])],
+        agent,
+        agentSessionId,
+        keeper: kept,
+        ttlMs,
+        metadata: body.metadata ?? {},
+        featureId: body.featureId ?? null,
       };
       await insertSession(tx, { ...session, ver: at.version() });
       at.index.sessionsOpened.push({ id, ttlMs });
@@ -102,7 +120,15 @@ export function createSessions({ database, leases, ledger, terms, bringUp, store
         data: { sessionId: id, agent, parentId: session.parentId },
       });
       const now = new Date().toISOString();
-      return { ...session, engineerName: actor.engineer.name, engineerEmail: actor.engineer.email, status: 'active' as const, createdAt: now, endedAt: null, raced: false };
+      return {
+        ...session,
+        engineerName: actor.engineer.name,
+        engineerEmail: actor.engineer.email,
+        status: 'active' as const,
+        createdAt: now,
+        endedAt: null,
+        raced: false,
+      };
     });
     return { session: view(row, row.ttlMs), ref: toRef(row), created: !row.raced };
   }
@@ -110,7 +136,8 @@ export function createSessions({ database, leases, ledger, terms, bringUp, store
   async function requireParent(actor: Actor, parentId: string): Promise<SessionRef> {
     const parent = await refOf(parentId);
     if (!parent || parent.projectId !== actor.projectId || parent.engineerId !== actor.engineer.id) throw notFound();
-    if (parent.lineage.length >= 8) throw new AppError('VALIDATION_ERROR', 'Sessions nest at most 8 deep.', { details: { field: 'parentId' } });
+    if (parent.lineage.length >= 8)
+      throw new AppError('VALIDATION_ERROR', 'Sessions nest at most 8 deep.', { details: { field: 'parentId' } });
     if (!(await isLive(database.db, parent.id))) throw await over(parent.id);
     return parent;
   }
@@ -180,7 +207,8 @@ export function createSessions({ database, leases, ledger, terms, bringUp, store
         const ref = owned.get(id);
         const beat = answers.get(id);
         if (!ref) return { id, state: 'unknown' as const, leaseSeconds: 0, expiresAt: null, holds: [], lost: [], degraded: false };
-        if (beat && beat.state !== 'ok') return { id, state: 'over' as const, leaseSeconds: 0, expiresAt: null, holds: [], lost: [], degraded: false };
+        if (beat && beat.state !== 'ok')
+          return { id, state: 'over' as const, leaseSeconds: 0, expiresAt: null, holds: [], lost: [], degraded: false };
         return { id, state: 'ok' as const, ...renewal(ref.ttlMs, beat) };
       }),
     };
@@ -190,7 +218,11 @@ export function createSessions({ database, leases, ledger, terms, bringUp, store
     leaseSeconds: (beat?.ttlMs ?? ttlMs) / 1000,
     expiresAt: new Date(Date.now() + (beat?.ttlMs ?? ttlMs)).toISOString(),
     holds: (beat?.holds ?? []).map(({ label, fence }) => ({ featureSlug: label, fence })),
-    lost: (beat?.lost ?? []).map(({ label, fence, as }) => ({ featureSlug: label, fence, reason: as === 'released' ? ('forced' as const) : as })),
+    lost: (beat?.lost ?? []).map(({ label, fence, as }) => ({
+      featureSlug: label,
+      fence,
+      reason: as === 'released' ? ('forced' as const) : as,
+    })),
     degraded: beat === undefined,
   });
 

@@ -9,7 +9,14 @@ export function createHealth({ database, leases, bus }: { database: Probe; lease
   async function check() {
     const [db, store, messages] = await Promise.all([up(database), up(leases), up(bus)]);
     const checks = { database: db, leases: store, bus: messages };
-    const status = phase !== 'serving' ? phase : db === 'down' ? ('unavailable' as const) : store === 'down' || messages === 'down' ? ('degraded' as const) : ('ok' as const);
+    const status =
+      phase !== 'serving'
+        ? phase
+        : db === 'down'
+          ? ('unavailable' as const)
+          : store === 'down' || messages === 'down'
+            ? ('degraded' as const)
+            : ('ok' as const);
     return { ready: phase === 'serving' && db === 'ok', body: { status, checks } };
   }
 

@@ -7,6 +7,9 @@ export async function totals(on: Queryable) {
     on,
     sql`select (select count(*)::int from claims where ended_ver is null) as claims, (select count(*)::int from sessions where status = 'active') as sessions`,
   );
-  const byStatus = await rows<{ status: string; count: number }>(on, sql`select status, count(*)::int as count from features group by status`);
+  const byStatus = await rows<{ status: string; count: number }>(
+    on,
+    sql`select status, count(*)::int as count from features group by status`,
+  );
   return { claims: row?.claims ?? 0, sessions: row?.sessions ?? 0, features: byStatus };
 }

@@ -8,7 +8,19 @@ import { totals } from './status.store.ts';
 export type Status = ReturnType<typeof createStatus>;
 
 /** Who works on what, at one glance. */
-export function createStatus({ database, features, claims, sessions, cursor }: { database: Database; features: Features; claims: Claims; sessions: Sessions; cursor: (projectId: string) => Promise<string> }) {
+export function createStatus({
+  database,
+  features,
+  claims,
+  sessions,
+  cursor,
+}: {
+  database: Database;
+  features: Features;
+  claims: Claims;
+  sessions: Sessions;
+  cursor: (projectId: string) => Promise<string>;
+}) {
   async function ofProject(projectId: string): Promise<ProjectStatus> {
     // The cursor first: what happens while the rest is read is then told twice rather than never.
     const at = await cursor(projectId);
@@ -18,7 +30,13 @@ export function createStatus({ database, features, claims, sessions, cursor }: {
       claims.list(projectId),
       sessions.active(projectId),
     ]);
-    return { activeFeatures, interrupted, claims: held, sessions: live.map(({ session, engineer }) => ({ ...session, engineer })), cursor: at };
+    return {
+      activeFeatures,
+      interrupted,
+      claims: held,
+      sessions: live.map(({ session, engineer }) => ({ ...session, engineer })),
+      cursor: at,
+    };
   }
 
   return { ofProject, totals: () => totals(database.db) };

@@ -101,6 +101,16 @@ export function createClaimIndex() {
     /** The open holds of a session, by fence. */
     holdsOf: (session: string): IndexedHold[] => [...(shares.get(session)?.holds ?? [])].sort(byFence),
 
+    covered(claims: ClaimRequest[], lineage: string[]): boolean[] {
+      const own = [...new Set(lineage)].flatMap((session) => shares.get(session)?.counters ?? []);
+      const has = (node: string, mode: ClaimMode) =>
+        own.some((counters) => {
+          const found = counters.get(node);
+          return found !== undefined && (found.x > 0 || (mode === 'read' && found.s > 0));
+        });
+      return claims.map(({ node, mode }) => [...ancestors(node), node].some((place) => has(place, mode)));
+    },
+
     check(claims: ClaimRequest[], lineage: string[]): IndexConflict[] {
       const own = new Set(lineage);
       const ownCounters = [...own].flatMap((session) => shares.get(session)?.counters ?? []);

@@ -12,6 +12,7 @@ export const replies = {
   apply: z.tuple([clk]),
   load: z.tuple([clk, z.number()]),
   check: z.array(z.tuple([z.number(), z.enum(['above', 'same', 'below']), z.enum(['read', 'write']), z.string(), z.string()])),
+  covered: z.array(z.number()),
   open: z.tuple([clk, z.number()]),
   beat: z.tuple([clk], z.union([z.enum(['unknown', 'condemned']), z.tuple([z.coerce.number(), z.array(z.string()), z.array(z.string())])])),
   stale: z.tuple([clk, z.array(z.string()), z.array(z.string())]),

@@ -465,6 +465,29 @@ export function leaseStoreSuite(name: string, create: () => Promise<LeaseRig>) {
         expect(await check(['w ', 'w /a', 'r /a/b'])).toEqual([]);
       });
 
+      test('tells which claims a lineage holds already, at the node or above, strongly enough', async () => {
+        await grant('s1.1', 'w /src', 'r /docs/a');
+        await grant('s2.2', 'w /lib');
+        const asked = ['w /src', 'w /src/a/b', 'r /src/a', 'w /docs/a', 'r /docs/a', 'r /docs', 'w /lib/x', 'w /srcx', 'w '].map(request);
+        expect(await leases.covered(project, asked, ['s1'])).toEqual([true, true, true, false, true, false, false, false, false]);
+        expect(await leases.covered(project, asked, ['child', 's2', 's1'])).toEqual([
+          true,
+          true,
+          true,
+          false,
+          true,
+          false,
+          true,
+          false,
+          false,
+        ]);
+        expect(await leases.covered(project, asked, [])).toEqual(asked.map(() => false));
+        expect(await leases.covered(project, [], ['s1'])).toEqual([]);
+        await end('s1.1');
+        expect(await leases.covered(project, asked, ['s1'])).toEqual(asked.map(() => false));
+        expect(await leases.covered(crypto.randomUUID(), asked, ['s1'])).toBeNull();
+      });
+
       test('finds nothing for no claims', async () => {
         await grant('s1.1', 'w ');
         expect(await leases.check(project, [], [])).toEqual([]);

@@ -25,6 +25,11 @@ export type LeaseStore = {
    * with path depth only. Null when there is no index: the ledger answers.
    */
   check: (project: string, claims: ClaimRequest[], lineage: string[]) => Promise<IndexConflict[] | null>;
+  /**
+   * Which of these claims the lineage holds already: at the node or above it, in a mode that suffices. Null when there is
+   * no index. Cost as `check`.
+   */
+  covered: (project: string, claims: ClaimRequest[], lineage: string[]) => Promise<boolean[] | null>;
   /** Starts (or restarts) a session's lease; false when it is condemned. Without an index true, and the load brings it. */
   open: (project: string, session: string, ttlMs: number) => Promise<boolean>;
   /** Renews sessions, each to its own ttl, in the order asked. O(1) a session, however many paths it holds. All unknown without an index. */

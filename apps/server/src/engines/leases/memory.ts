@@ -87,6 +87,10 @@ export function createMemoryLeases({ graceMs, maxStepMs, now = () => performance
       return projects.get(id)?.claims.check(claims, lineage) ?? null;
     },
 
+    async covered(id, claims, lineage) {
+      return projects.get(id)?.claims.covered(claims, lineage) ?? null;
+    },
+
     async open(id, session, ttlMs) {
       const project = projects.get(id);
       return project ? startLease(project, session, ttlMs) : true;

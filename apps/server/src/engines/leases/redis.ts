@@ -52,7 +52,11 @@ export async function createRedisLeases({
   }
 
   /** For the scripts that answer the clock first. */
-  async function callAndSee<Name extends Exclude<ScriptName, 'check'>>(name: Name, project: string, ...args: Array<string | number>) {
+  async function callAndSee<Name extends Exclude<ScriptName, 'check' | 'covered'>>(
+    name: Name,
+    project: string,
+    ...args: Array<string | number>
+  ) {
     const answer = await call(name, project, args);
     if (answer) seen.set(project, Math.max(seen.get(project) ?? 0, answer[0]));
     return answer;
@@ -78,6 +82,12 @@ export async function createRedisLeases({
       const wanted = claims.flatMap(({ mode, node }) => [mode, node]);
       const answer = await call('check', project, [MAX_CONFLICTS, own.length, ...own, ...wanted]);
       return answer && firstConflicts(answer.map(decodeConflict));
+    },
+
+    async covered(project, claims, lineage) {
+      const own = [...new Set(lineage)];
+      const answer = await call('covered', project, [own.length, ...own, ...claims.flatMap(({ mode, node }) => [mode, node])]);
+      return answer && answer.map((covered) => covered === 1);
     },
 
     async open(project, session, ttlMs) {

@@ -71,8 +71,10 @@ export function createTestSink() {
   const sink = {
     got: [] as { type: string; seq: number; cursor: string; json: string }[],
     room: Infinity,
+    asked: 0,
     closed: undefined as number | undefined,
     send: (frame: { type: string; seq: number; cursor: string; json: string }) => {
+      sink.asked += 1;
       if (sink.room <= 0) return 'blocked' as const;
       sink.got.push(frame);
       sink.room -= 1;
