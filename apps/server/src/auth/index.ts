@@ -1,2 +1,2 @@
-export { type Auth, createAuth } from './auth.ts';
+export { createAuth } from './auth.ts';
 export { authRoutes } from './auth.routes.ts';

@@ -1,6 +1,6 @@
 export { type Claims, createClaims } from './claims.ts';
 export { createIndexFollower, type IndexFollower } from './follow.ts';
-export { endAll, extend, grant, requireFree, shrink } from './holds.ts';
+export { endAll, grant, requireFree } from './holds.ts';
 export {
   claimsOf,
   type Hold,
@@ -12,6 +12,6 @@ export {
   parkedLongerThan,
   parkHolds,
 } from './holds.store.ts';
-export { alreadyClaimed, deadlineOf, holderOf, InTheWay, toConflict } from './obstruction.ts';
+export { holderOf, InTheWay, toConflict } from './obstruction.ts';
 export { formatTouches, parseTouches } from './touches.ts';
 export { claimsRoutes } from './claims.routes.ts';

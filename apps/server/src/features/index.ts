@@ -1,4 +1,4 @@
-export { brief, createFeatures, type Features } from './features.ts';
+export { createFeatures, type Features } from './features.ts';
 export { featureById, moveOn } from './features.store.ts';
-export { createLifecycle, type Lifecycle } from './lifecycle.ts';
+export { createLifecycle } from './lifecycle.ts';
 export { featuresRoutes } from './features.routes.ts';

@@ -1,1 +1,1 @@
-export { type Change, type Committed, createLedger, type Ledger, type NewEvent, noChanges } from './ledger.ts';
+export { type Change, type Committed, createLedger, type Ledger } from './ledger.ts';

@@ -1,7 +1,4 @@
-import { memoryUsage } from 'node:process';
-import { Counter, Gauge, Histogram, Registry } from 'prom-client';
-
-export type Metrics = ReturnType<typeof createMetrics>;
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 
 /** Labels are route templates and codes, never paths, slugs or ids: their number stays bounded. */
 export function createMetrics({ version, engines }: { version: string; engines: { database: string; leases: string; bus: string } }) {
@@ -30,13 +27,6 @@ export function createMetrics({ version, engines }: { version: string; engines: 
     { version, ...engines },
     1,
   );
-  new Gauge({
-    name: 'process_resident_memory_bytes',
-    help: 'Resident memory',
-    registers,
-    collect() {
-      this.set(memoryUsage.rss());
-    },
-  });
+  collectDefaultMetrics({ register: registry });
   return { registry, requests, duration, errors, claims, sessions, features, sockets, lost };
 }

@@ -1,2 +1,2 @@
-export { createProjects, type Projects } from './projects.ts';
+export { createProjects } from './projects.ts';
 export { projectsRoutes } from './projects.routes.ts';

@@ -1,3 +1,3 @@
-export { createRecovery, type Recovery } from './recovery.ts';
+export { createRecovery } from './recovery.ts';
 export { createSweep } from './sweep.ts';
 export { recoveryRoutes } from './recovery.routes.ts';

@@ -1,3 +1,3 @@
 export { createSessions, requireLive, SessionOver, type Sessions } from './sessions.ts';
-export { closeSessions, isLive, liveFamily, projectsAlive, sessionById, type SessionRow } from './sessions.store.ts';
+export { closeSessions, liveFamily, projectsAlive, sessionById, type SessionRow } from './sessions.store.ts';
 export { sessionsRoutes } from './sessions.routes.ts';

@@ -1,5 +1,3 @@
-export type Health = ReturnType<typeof createHealth>;
-
 type Probe = () => Promise<void>;
 
 /** What this server says of itself. Ready: it can take picks. Without the lease store it still can, degraded. */

@@ -1,3 +1,3 @@
-export { createHealth, type Health } from './health.ts';
-export { createStatus, type Status } from './status.ts';
+export { createHealth } from './health.ts';
+export { createStatus } from './status.ts';
 export { statusRoutes } from './status.routes.ts';
