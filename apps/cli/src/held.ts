@@ -1,3 +1,4 @@
+import { NexusError } from '@nexus/client';
 import type { Feature } from '@nexus/contract';
 import { exportFeature, removeExport } from './active.ts';
 import type { Context } from './context.ts';
@@ -21,6 +22,19 @@ export async function heldSlug(context: Context, given: string | undefined): Pro
   }
   if (others.length > 0) throw usage(`This session holds ${[first, ...others].map(clean).join(', ')}. Name the one you mean.`);
   return first;
+}
+
+/** Acts as the session that this terminal had, alive or lost; says so plainly when it never had any. */
+export async function asHolder<T>(context: Context, act: (session: string) => Promise<T>): Promise<T> {
+  const sessions = await context.sessions();
+  try {
+    return await act(sessions.acting());
+  } catch (error) {
+    const unknown = error instanceof NexusError && error.status === 404 && sessions.rememberedId() === undefined;
+    throw unknown
+      ? new CliError('notFound', 'NOTHING_HELD', 'This terminal has no session, so it holds nothing. `nexus status` shows who holds what.')
+      : error;
+  }
 }
 
 /** Only a change of an active feature needs its holder; for others an old, lost session must not stand in the way. */

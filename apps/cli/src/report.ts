@@ -1,4 +1,5 @@
 import { NexusError } from '@nexus/client';
+import type { ErrorCode } from '@nexus/contract';
 import { z } from 'zod';
 import { conflictsOf, describeConflicts, moment } from './conflicts.ts';
 import { problemOf } from './errors.ts';
@@ -18,18 +19,8 @@ function explained(error: NexusError): string | undefined {
   if (conflicts.length > 0) {
     return `refused: ${message}\n\n${describeConflicts(conflicts)}\n\nNext: \`nexus feature pick-next\` takes what is free; \`nexus watch\` tells when these are.`;
   }
-  switch (error.code) {
-    case 'NOTHING_AVAILABLE':
-      return [`nothing to pick: ${message}`, ...waitingLines(error.details)].join('\n');
-    case 'SESSION_LOST':
-      return [`refused: ${message}`, ...lostLines(error.details)].join('\n');
-    case 'FENCED':
-      return [`refused: ${message}`, ...holderLines(error.details)].join('\n');
-    case 'VALIDATION_ERROR':
-      return [`error: ${message}`, ...issueLines(error.details)].join('\n');
-    default:
-      return undefined;
-  }
+  const form = forms[error.code];
+  return form && [`${form.word}: ${message}`, ...form.lines(error.details)].join('\n');
 }
 
 const Holder = z.object({
@@ -94,3 +85,11 @@ function holder({ engineerName, agent, sessionId, since, claimedAt }: z.infer<ty
   const at = since ?? claimedAt;
   return `${clean(engineerName)} (${clean(agent)}, session ${shortId(sessionId)})${at === undefined ? '' : ` since ${moment(at)}`}`;
 }
+
+/** Errors whose details help people as well. */
+const forms: Partial<Record<ErrorCode, { word: string; lines: (details: unknown) => string[] }>> = {
+  NOTHING_AVAILABLE: { word: 'nothing to pick', lines: waitingLines },
+  SESSION_LOST: { word: 'refused', lines: lostLines },
+  FENCED: { word: 'refused', lines: holderLines },
+  VALIDATION_ERROR: { word: 'error', lines: issueLines },
+};

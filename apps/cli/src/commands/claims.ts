@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import type { z } from 'zod';
 import { describeConflicts } from '../conflicts.ts';
 import { exitCodes, usage } from '../errors.ts';
+import { asHolder } from '../held.ts';
 import type { Output } from '../output.ts';
 import { repositoryPaths } from '../paths.ts';
 import { clean, clockTime, shortId, table } from '../text.ts';
@@ -85,13 +86,13 @@ export function addClaimsCommands(program: Command, run: Runner): void {
     'nexus claims release src/auth/login.ts',
     'nexus claims release',
   ).action(
-    run(async ({ project, sessions, out, cwd }, typed: string[], { fence }: { fence?: number }) => {
+    run(async (context, typed: string[], { fence }: { fence?: number }) => {
       if (typed.length === 0 && fence !== undefined)
         throw usage('Name the paths that the hold shall give back. A whole feature goes with `nexus feature release`.');
-      const { id: projectId, client } = await project();
-      const paths = typed.length === 0 ? undefined : await repositoryPaths(typed, cwd);
-      const held = await client.releaseClaims({ projectId, body: defined({ paths, fence }) }, { session: (await sessions()).acting() });
-      out.data(held, (result) => describeHeld('Released', result));
+      const { id: projectId, client } = await context.project();
+      const paths = typed.length === 0 ? undefined : await repositoryPaths(typed, context.cwd);
+      const held = await asHolder(context, (session) => client.releaseClaims({ projectId, body: defined({ paths, fence }) }, { session }));
+      context.out.data(held, (result) => describeHeld('Released', result));
     }),
   );
 
@@ -99,11 +100,11 @@ export function addClaimsCommands(program: Command, run: Runner): void {
     claims.command('refresh').description('Renew this session; says which paths it holds').argument('[path...]'),
     'nexus claims refresh',
   ).action(
-    run(async ({ project, sessions, out, cwd }, typed: string[]) => {
-      const { id: projectId, client } = await project();
-      const paths = typed.length === 0 ? undefined : await repositoryPaths(typed, cwd);
-      const answer = await client.refreshClaims({ projectId, body: defined({ paths }) }, { session: (await sessions()).acting() });
-      out.data(answer, ({ refreshed, notOwned }) =>
+    run(async (context, typed: string[]) => {
+      const { id: projectId, client } = await context.project();
+      const paths = typed.length === 0 ? undefined : await repositoryPaths(typed, context.cwd);
+      const answer = await asHolder(context, (session) => client.refreshClaims({ projectId, body: defined({ paths }) }, { session }));
+      context.out.data(answer, ({ refreshed, notOwned }) =>
         [...refreshed.map((path) => `held      ${clean(path)}`), ...notOwned.map((path) => `not held  ${clean(path)}`)].join('\n'),
       );
     }),

@@ -1,7 +1,7 @@
 import type { Feature, Lane } from '@nexus/contract';
 import type { Command } from 'commander';
 import type { Context } from '../context.ts';
-import { dropExport, heldSlug, sessionForChange, tellPicked } from '../held.ts';
+import { asHolder, dropExport, heldSlug, sessionForChange, tellPicked } from '../held.ts';
 import { clean } from '../text.ts';
 import { examples, laneOption, type Runner, wholeNumber } from './command.ts';
 
@@ -87,13 +87,12 @@ export function addFeatureWork(feature: Command, run: Runner): void {
 
 async function endHold(context: Context, verb: 'release' | 'done' | 'cancel', slug: string, { fence }: HoldOptions): Promise<Feature> {
   const { id: projectId, client } = await context.project();
-  const sessions = await context.sessions();
   const input = { projectId, slug, body: fence === undefined ? {} : { fence } };
   switch (verb) {
     case 'release':
-      return client.releaseFeature(input, { session: sessions.acting() });
+      return asHolder(context, (session) => client.releaseFeature(input, { session }));
     case 'done':
-      return client.doneFeature(input, { session: sessions.acting() });
+      return asHolder(context, (session) => client.doneFeature(input, { session }));
     case 'cancel':
       return client.cancelFeature(input, { session: await sessionForChange(context, slug) });
   }
