@@ -11,5 +11,5 @@ export type Bus = {
   close: () => Promise<void>;
 };
 
-/** `feed`: "<projectId> <seq>", events up to seq are committed. `auth`: "key <keyId>", "member <projectId> <engineerId>". */
+/** `feed`: "<projectId> <seq>", events up to seq are committed. `auth`: "key <keyId>", "member <projectId> <engineerId>", "ticket <nonce>". */
 export type BusTopic = 'feed' | 'auth';
