@@ -68,7 +68,8 @@ export function readSettings({ flags, env, cwd, worktree }: Needs): Settings {
   const linkedHere = link !== undefined && (link.file.server === undefined || originOf(link.file.server) === origin);
   return {
     server: origin,
-    serverFrom: serverFrom === 'repository' && user.server !== undefined && originOf(user.server) === origin ? 'user' : serverFrom,
+    // Naming what would be used anyway, the repository redirects nothing.
+    serverFrom: serverFrom === 'repository' && origin === originOf(user.server ?? defaultServer) ? 'user' : serverFrom,
     project:
       flags.project ??
       (env['NEXUS_PROJECT'] || undefined) ??

@@ -36,7 +36,7 @@ function main(): void {
 const sink = (stream: NodeJS.WriteStream): Sink => ({
   write: (text) => void stream.write(text),
   isTTY: stream.isTTY === true,
-  columns: stream.columns ?? 80,
+  columns: stream.columns || 80,
 });
 
 async function readStdin(): Promise<string> {
