@@ -9,6 +9,7 @@ import { featuresRoutes } from './features/index.ts';
 import { eventsStream, resumeFrom } from './feed/index.ts';
 import { openApiDocument } from './openapi.ts';
 import { AppError, notFound } from './platform/errors.ts';
+import { clientIp } from './platform/client-ip.ts';
 import { answerError, createRouter, type HttpEnv } from './platform/http.ts';
 import { projectsRoutes } from './projects/index.ts';
 import { recoveryRoutes } from './recovery/index.ts';
@@ -169,11 +170,4 @@ function docsRoutes(app: Hono<HttpEnv>, version: string) {
       'cache-control': 'public, max-age=86400',
     });
   });
-}
-
-/** Proxies append on the right: with so many trusted ones, that many from the right is the client. */
-function clientIp(peer: string, forwarded: string | undefined, trustedProxies: number): string {
-  if (trustedProxies === 0 || !forwarded) return peer;
-  const hops = forwarded.split(',').map((hop) => hop.trim());
-  return hops[Math.max(0, hops.length - trustedProxies)] ?? peer;
 }

@@ -16,6 +16,7 @@ import { createRedisLeases } from './engines/leases/redis.ts';
 import { createFeatures, createLifecycle } from './features/index.ts';
 import { createFeed, createFeedSocket, createTickets } from './feed/index.ts';
 import { createLedger } from './ledger/index.ts';
+import { clientIp } from './platform/client-ip.ts';
 import { createFailpoint } from './platform/failpoints.ts';
 import { createLimits } from './platform/limits.ts';
 import type { Log } from './platform/log.ts';
@@ -133,6 +134,9 @@ export async function createDeps({
     feed,
     authenticate: auth.authenticate,
     membership: projects.membership,
+    keyIsValid: auth.keyIsValid,
+    clientIp: (request, server) =>
+      clientIp(server.requestIP(request)?.address ?? '', request.headers.get('x-forwarded-for') ?? undefined, config.trustedProxies),
     limits: config.limits,
     allowedOrigins: config.allowedOrigins,
     log,

@@ -2,6 +2,9 @@ import { createApp } from './app.ts';
 import type { Deps } from './deps.ts';
 import type { SocketData } from './feed/index.ts';
 
+/** A stream says something every 15 s; one that nobody reads any more is cut after this. */
+const QUIET_SECONDS = 60;
+
 export type RunningServer = { url: string; port: number; stop: () => Promise<void> };
 
 /** Listens. `stop` answers what is under way, closes sockets with 1001, and gives everything back. */
@@ -23,7 +26,7 @@ export async function serve(deps: Deps): Promise<RunningServer> {
   const app = createApp({
     deps,
     closing: closing.signal,
-    connection: (request) => ({ ip: server.requestIP(request)?.address ?? '', keepOpen: () => server.timeout(request, 0) }),
+    connection: (request) => ({ ip: server.requestIP(request)?.address ?? '', keepOpen: () => server.timeout(request, QUIET_SECONDS) }),
   });
   await deps.start();
   return {
