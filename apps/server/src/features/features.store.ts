@@ -174,7 +174,7 @@ export const moveOn = (
   ids: string[],
   from: FeatureStatus[],
   to: { status: FeatureStatus; holdId: string | null; claimedBy: string | null; interrupted: boolean },
-): Promise<Array<{ id: string }>> =>
+): Promise<Array<{ id: string; updatedAt: string }>> =>
   rows(
     tx,
     sql`update features set status = ${to.status}, hold_id = ${to.holdId}, claimed_by = ${to.claimedBy}, interrupted = ${to.interrupted},
@@ -182,7 +182,7 @@ export const moveOn = (
           completed_at = case when ${to.status} = 'done' then now() else null end,
           version = version + 1, updated_at = now()
         where id = any(${sql.param(ids)}::uuid[]) and status = any(${sql.param(from)}::text[])
-        returning id`,
+        returning id, updated_at as "updatedAt"`,
   );
 
 export const deleteDraft = (tx: Queryable, id: string) =>

@@ -144,6 +144,7 @@ export function createFeatures({ database, ledger, claims, pathCase, deadlines }
           );
         }
         if (body.dependsOn) await requireSoundDependencies(tx, actor.projectId, slug, body.dependsOn);
+        if (touches && body.fence !== undefined && body.fence !== row.hold?.fence) throw fenced(row, body.fence);
         if (touches && row.status === 'active') await claims.reshape(tx, at, actor, row, touches, body.fence);
         if (touches && (row.status === 'done' || row.status === 'cancelled'))
           throw illegal(row, `The paths of a feature that is ${row.status} cannot change.`);
@@ -219,6 +220,30 @@ export function illegal(row: FeatureRow, what: string, deadlines = new Map<strin
           },
           deadlines,
         ),
+    },
+  });
+}
+
+/** A paused agent that wakes up late is told who has it now. */
+export function fenced(row: FeatureRow, fence: number | undefined): AppError {
+  const { hold } = row;
+  const now = hold
+    ? `held by ${hold.engineerName} (${hold.agent})${hold.parked ? ', parked,' : ''} under fence ${hold.fence}`
+    : `${row.status}, held by nobody`;
+  return new AppError('FENCED', `${row.slug} is ${now}. Nothing was changed.`, {
+    details: {
+      slug: row.slug,
+      status: row.status,
+      fence: hold?.fence ?? null,
+      quoted: fence ?? null,
+      heldBy: hold && {
+        sessionId: hold.sessionId,
+        engineerId: hold.engineerId,
+        engineerName: hold.engineerName,
+        agent: hold.agent,
+        since: hold.grantedAt,
+        parked: hold.parked,
+      },
     },
   });
 }

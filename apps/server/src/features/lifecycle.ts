@@ -7,7 +7,7 @@ import type { Change, Ledger } from '../ledger/index.ts';
 import type { Actor, SessionActor } from '../platform/actor.ts';
 import { AppError } from '../platform/errors.ts';
 import { requireLive } from '../sessions/index.ts';
-import { brief, type Features, illegal } from './features.ts';
+import { brief, type Features, fenced, illegal } from './features.ts';
 import { type FeatureRow, featureBySlug, featuresOf, moveOn, notDone, view } from './features.store.ts';
 
 export type Lifecycle = ReturnType<typeof createLifecycle>;
@@ -78,11 +78,11 @@ export function createLifecycle({ database, ledger, features, claims, pathCase, 
       feature: brief(row),
       data: { fence: granted.fence, sessionId: session.id, agent: session.agent, resumed: row.interrupted },
     });
-    await Promise.all([
-      written,
+    const [[moved]] = await Promise.all([
       moveOn(tx, [row.id], [row.status], { status: 'active', holdId: granted.id, claimedBy: actor.engineer.id, interrupted: false }),
+      written,
     ]);
-    const now = new Date().toISOString();
+    const now = new Date(moved?.updatedAt ?? row.updatedAt).toISOString();
     const hold = {
       id: granted.id,
       fence: granted.fence,
@@ -305,27 +305,3 @@ const unmetError = (row: FeatureRow, unmet: string[]) =>
   );
 
 const changedMeanwhile = () => new AppError('REQUEST_IN_PROGRESS', 'The feature changed while it was being picked. Pick it again.');
-
-/** A paused agent that wakes up late is told who has it now. */
-function fenced(row: FeatureRow, fence: number | undefined): AppError {
-  const { hold } = row;
-  const now = hold
-    ? `held by ${hold.engineerName} (${hold.agent})${hold.parked ? ', parked,' : ''} under fence ${hold.fence}`
-    : `${row.status}, held by nobody`;
-  return new AppError('FENCED', `${row.slug} is ${now}. Nothing was changed.`, {
-    details: {
-      slug: row.slug,
-      status: row.status,
-      fence: hold?.fence ?? null,
-      quoted: fence ?? null,
-      heldBy: hold && {
-        sessionId: hold.sessionId,
-        engineerId: hold.engineerId,
-        engineerName: hold.engineerName,
-        agent: hold.agent,
-        since: hold.grantedAt,
-        parked: hold.parked,
-      },
-    },
-  });
-}
