@@ -94,6 +94,11 @@ describe('the process to watch', () => {
     expect(own(find({ CLAUDE_CODE_SESSION_ID: 'c', CLAUDE_PID: '78' }, table)).watch?.pid).toBe(10);
   });
 
+  test('is the shell itself, not the copy of it that runs one side of a pipe', () => {
+    const table = tableOf(shell, { pid: 12, parent: 10, args: ['-bash'] }, { pid: 99, parent: 12 });
+    expect(own(find({ NEXUS_AGENT: 'mine', NEXUS_AGENT_SESSION: 's1' }, table)).watch?.pid).toBe(10);
+  });
+
   test('is the agent, past the shells that it starts', () => {
     const table = tableOf(
       shell,

@@ -55,14 +55,23 @@ function agentProcess({ env, pid, variable, value, info }: Told): ProcessRef | u
   const told = Number(env['CLAUDE_PID']);
   const toldProcess = variable === 'CLAUDE_CODE_SESSION_ID' && Number.isSafeInteger(told) && told > 1 ? info(told) : undefined;
   if (toldProcess) return ref(toldProcess);
-  let top = info(pid);
-  for (let parent = parentOf(top, info); parent && startEnvironment(parent.pid, variable) === value; parent = parentOf(top, info))
-    top = parent;
+  const top = topUnder(variable, value, info(pid), info);
   if (top === undefined) return undefined;
   if (top.pid !== pid && variable.startsWith('NEXUS_') && !isPassing(top)) return ref(top);
-  let starter = parentOf(top, info);
-  while (starter && isPassing(starter)) starter = parentOf(starter, info);
+  const starter = lasting(parentOf(top, info), info);
   return starter ? ref(starter) : anchor({ pid, info });
+}
+
+/** The oldest in the line of ancestors that were started with this value. */
+function topUnder(variable: string, value: string, from: ProcessInfo | undefined, info: Seen['info']): ProcessInfo | undefined {
+  const parent = parentOf(from, info);
+  return parent && startEnvironment(parent.pid, variable) === value ? topUnder(variable, value, parent, info) : from;
+}
+
+/** The process itself, or what started it when it ends with this one command. */
+function lasting(from: ProcessInfo | undefined, info: Seen['info']): ProcessInfo | undefined {
+  const parent = parentOf(from, info);
+  return from && parent && (isPassing(from) || isFork(from, parent)) ? lasting(parent, info) : from;
 }
 
 function terminalIdentity({ env, pid, machine, place, info }: Seen & Pick<Needs, 'machine' | 'place'>): Identity {
@@ -106,9 +115,14 @@ function parentOf(child: ProcessInfo | undefined, info: Seen['info']): ProcessIn
 const shells = new Set(['sh', 'bash', 'zsh', 'dash', 'fish', 'ksh', 'ash', 'busybox']);
 
 /** A shell that runs one command line and ends with it. */
-function isPassing({ args }: ProcessInfo): boolean {
-  const name = basename(args[0] ?? '').replace(/^-/, '');
-  return shells.has(name) && args.slice(1).some((arg) => /^-[a-z]*c$/.test(arg));
+function isPassing(process: ProcessInfo): boolean {
+  return shells.has(nameOf(process)) && process.args.slice(1).some((arg) => /^-[a-z]*c$/.test(arg));
 }
+
+/** One side of a shell's pipe, or what stands in its parentheses: a copy of the shell that ends with the command. */
+const isFork = (child: ProcessInfo, parent: ProcessInfo): boolean =>
+  shells.has(nameOf(child)) && child.args.join('\0') === parent.args.join('\0');
+
+const nameOf = ({ args }: ProcessInfo): string => basename(args[0] ?? '').replace(/^-/, '');
 
 const ref = ({ pid, startTime }: ProcessRef): ProcessRef => ({ pid, startTime });
