@@ -1,0 +1,2 @@
+export function onClose(close: () => unknown): () => Promise<void>;
+export function closeAll(): Promise<void>;
