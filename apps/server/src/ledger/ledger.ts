@@ -2,7 +2,7 @@ import { sql } from 'drizzle-orm';
 import type { EventType } from '@nexus/contract';
 import { type Database, type Queryable, rows } from '../engines/database/database.ts';
 import type { IndexChanges } from '../engines/leases/leases.ts';
-import type { Actor, SystemActor } from '../platform/actor.ts';
+import type { Actor, Caller, Idempotency, SystemActor } from '../platform/actor.ts';
 import { AppError, notFound } from '../platform/errors.ts';
 import type { Failpoint } from '../platform/failpoints.ts';
 import { createMutex } from '../platform/mutex.ts';
@@ -99,7 +99,20 @@ export function createLedger({
     return by.idempotency ? ((await answeredBefore(database.db, by)) as { answer: T } | undefined) : undefined;
   }
 
-  return { change, replay };
+  /** For what belongs to no project yet: `work` and its answer in one commit, so that a retry finds the answer. */
+  async function once<T>(by: Caller, work: (tx: Queryable) => Promise<T>): Promise<T> {
+    return database.transaction(async (tx) => {
+      // A retry may be under way at the same time: the second of them waits here.
+      if (by.idempotency) await tx.execute(sql`select pg_advisory_xact_lock(hashtextextended(${by.engineer.id + by.idempotency.key}, 0))`);
+      const answered = await answeredBefore(tx, by);
+      if (answered) return answered.answer as T;
+      const result = await work(tx);
+      if (by.idempotency) await remember(tx, by, by.idempotency, result);
+      return result;
+    });
+  }
+
+  return { change, replay, once };
 }
 
 async function lock(tx: Queryable, projectId: string): Promise<LedgerRow | undefined> {
@@ -161,21 +174,27 @@ const actorOf = (by: Actor) => ({
   agent: by.session?.agent ?? null,
 });
 
-async function answeredBefore(on: Queryable, by: Actor): Promise<{ answer: unknown } | undefined> {
+async function answeredBefore(on: Queryable, by: Caller): Promise<{ answer: unknown } | undefined> {
   if (!by.idempotency) return undefined;
   const [found] = await rows<{ fingerprint: string; answer: unknown }>(
     on,
     sql`select fingerprint, answer from idempotency where engineer_id = ${by.engineer.id} and key = ${by.idempotency.key}`,
   );
   if (!found) return undefined;
-  if (found.fingerprint !== by.idempotency.fingerprint) {
-    throw new AppError('IDEMPOTENCY_KEY_REUSED', 'This Idempotency-Key was used for another request. Use a new key for each new request.');
-  }
+  if (found.fingerprint !== by.idempotency.fingerprint) throw keyReused();
   return { answer: found.answer };
 }
 
-async function remember(tx: Queryable, by: Actor, { key, fingerprint }: { key: string; fingerprint: string }, answer: unknown) {
-  await tx.execute(sql`
-    insert into idempotency (engineer_id, key, fingerprint, answer)
-    values (${by.engineer.id}, ${key}, ${fingerprint}, ${JSON.stringify(answer ?? null)}::jsonb)`);
+const keyReused = () =>
+  new AppError('IDEMPOTENCY_KEY_REUSED', 'This Idempotency-Key was used for another request. Use a new key for each new request.');
+
+/** Throws when another project's change took the key meanwhile: this project's lock does not order those two. */
+async function remember(tx: Queryable, by: Caller, { key, fingerprint }: Idempotency, answer: unknown) {
+  const stored = await rows(
+    tx,
+    sql`insert into idempotency (engineer_id, key, fingerprint, answer)
+        values (${by.engineer.id}, ${key}, ${fingerprint}, ${JSON.stringify(answer ?? null)}::jsonb)
+        on conflict do nothing returning key`,
+  );
+  if (stored.length === 0) throw keyReused();
 }

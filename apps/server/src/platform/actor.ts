@@ -20,14 +20,16 @@ export type SessionRef = {
 
 export type Idempotency = { key: string; fingerprint: string };
 
+/** A principal with one request. */
+export type Caller = Principal & { idempotency: Idempotency | undefined };
+
 /** A caller in a project of theirs. */
-export type Actor = Principal & {
+export type Actor = Caller & {
   projectId: string;
   role: Role;
   /** Undefined until something needs it: a bare client's default session is made by its first write. */
   session: SessionRef | undefined;
   requestId: string;
-  idempotency: Idempotency | undefined;
 };
 
 export type SessionActor = Actor & { session: SessionRef };

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Context, Hono } from 'hono';
 import type { z } from 'zod';
 import type { ErrorBody, Role, Route, RouteOutput } from '@nexus/contract';
-import type { Actor, Idempotency, Principal, SessionActor } from './actor.ts';
+import type { Actor, Caller, Idempotency, Principal, SessionActor } from './actor.ts';
 import { AppError, isDatabaseAway, unavailable } from './errors.ts';
 import type { Log } from './log.ts';
 
@@ -17,7 +17,7 @@ export type Call<R extends Route> = {
       : Actor
     : R extends { open: true }
       ? undefined
-      : Principal;
+      : Caller;
   ifMatch: number | undefined;
   ip: string;
   raw: Request;
@@ -81,9 +81,10 @@ export function createRouter(needs: RouterNeeds) {
       const { text, body } = await readBody(c, definition, needs.maxBodyBytes);
       const query = definition.query ? parse(definition.query, c.req.query(), 'query') : undefined;
 
-      let actor: Actor | Principal | undefined = principal;
-      if (principal && definition.role) {
-        const found = await inProject(principal, params['projectId'] ?? '', definition, c, text);
+      const caller: Caller | undefined = principal && { ...principal, idempotency: idempotencyOf(c, definition, text) };
+      let actor: Actor | Caller | undefined = caller;
+      if (caller && definition.role) {
+        const found = await inProject(caller, params['projectId'] ?? '', definition, c);
         if (definition.session === 'needed') actor = await needs.actingSession(found);
         else actor = definition.session === 'optional' ? { ...found, session: await needs.readingSession(found) } : found;
       }
@@ -100,10 +101,10 @@ export function createRouter(needs: RouterNeeds) {
     });
   }
 
-  async function inProject(principal: Principal, projectId: string, definition: Route, c: Context<HttpEnv>, text: string): Promise<Actor> {
-    const role = await needs.membership(principal.engineer.id, projectId);
+  async function inProject(caller: Caller, projectId: string, definition: Route, c: Context<HttpEnv>): Promise<Actor> {
+    const role = await needs.membership(caller.engineer.id, projectId);
     if (!role) throw new AppError('NOT_FOUND', 'No such thing here, or not in a project of yours. Check the id or slug.');
-    const ceiling = principal.engineer.role === 'readonly' ? 'readonly' : role;
+    const ceiling = caller.engineer.role === 'readonly' ? 'readonly' : role;
     if (definition.role && rank[ceiling] < rank[definition.role]) {
       throw new AppError('INSUFFICIENT_ROLE', `This needs the role ${definition.role}; you are ${ceiling} in this project. Ask a lead.`, {
         details: { role: ceiling, needed: definition.role },
@@ -111,12 +112,11 @@ export function createRouter(needs: RouterNeeds) {
     }
     const name = definition.session ? c.req.header('x-nexus-session') : undefined;
     return {
-      ...principal,
+      ...caller,
       projectId,
       role: ceiling,
-      session: name ? await needs.resolveSession(principal, projectId, name) : undefined,
+      session: name ? await needs.resolveSession(caller, projectId, name) : undefined,
       requestId: c.get('requestId'),
-      idempotency: idempotencyOf(c, definition, text),
     };
   }
 

@@ -5,7 +5,7 @@ import type { PathCase } from '@nexus/paths';
 import type { Bus } from '../engines/bus/bus.ts';
 import type { Database, Queryable } from '../engines/database/database.ts';
 import type { Ledger } from '../ledger/index.ts';
-import type { Actor, Principal } from '../platform/actor.ts';
+import type { Actor, Caller, Principal } from '../platform/actor.ts';
 import { AppError, isDatabaseAway, notFound, violatedConstraint } from '../platform/errors.ts';
 import { isUuid } from '../platform/ids.ts';
 import {
@@ -51,12 +51,12 @@ export function createProjects({ database, bus, ledger }: { database: Database; 
     }
   }
 
-  async function create({ engineer }: Principal, body: z.output<typeof CreateProjectBody>): Promise<Project> {
+  async function create(caller: Caller, body: z.output<typeof CreateProjectBody>): Promise<Project> {
     const id = Bun.randomUUIDv7();
     try {
-      return await database.transaction(async (tx) => {
-        await insertProject(tx, id, engineer.id, body);
-        await addMember(tx, id, engineer.id, 'lead');
+      return await ledger.once(caller, async (tx) => {
+        await insertProject(tx, id, caller.engineer.id, body);
+        await addMember(tx, id, caller.engineer.id, 'lead');
         return one(tx, id);
       });
     } catch (error) {
