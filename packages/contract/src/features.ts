@@ -43,7 +43,7 @@ export const Feature = z
 export type Feature = z.infer<typeof Feature>;
 
 export const CreateFeatureBody = z.strictObject({
-  slug: Slug,
+  slug: Slug.refine((slug) => slug !== 'available', 'This name is a route. Choose another slug.'),
   title: Line(200),
   spec: Spec,
   lane: Lane.default('next'),
