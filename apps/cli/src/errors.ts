@@ -30,11 +30,10 @@ export function problemOf(error: unknown): Problem {
     return { exit: exitOf(error.status), code, message, ...detailsOf(error.details), ...(requestId ? { requestId } : {}) };
   }
   if (error instanceof NexusUnreachable) {
-    return {
-      exit: exitCodes.unreachable,
-      code: 'UNREACHABLE',
-      message: `${error.message} Is the server running? \`nexus up\` starts one here.`,
-    };
+    // What the runtime adds differs between Bun and Node, and helps nobody in the sentence.
+    const said = error.message.replace(/^(No answer from \S+): .*$/s, '$1.');
+    const message = `${said} Is it running? \`nexus up\` starts a server here.`;
+    return { exit: exitCodes.unreachable, code: 'UNREACHABLE', message, details: { cause: error.message } };
   }
   const text = error instanceof Error ? error.message : String(error);
   return { exit: exitCodes.failure, code: 'FAILURE', message: text };

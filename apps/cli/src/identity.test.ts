@@ -135,13 +135,16 @@ describe('real processes', () => {
   });
 
   test('two shells in one directory are two sessions, and each is one', async () => {
-    const script = join(import.meta.dirname, 'testing', 'print-identity.ts');
+    const module = JSON.stringify(join(import.meta.dirname, 'identity.ts'));
+    const script = `import { findIdentity } from ${module};
+      const { agent, agentSessionId, watch } = findIdentity({ env: process.env, pid: process.pid, machine: () => "m", place: "/repo" });
+      console.log(agent, agentSessionId, watch.pid);`;
     const run = async (): Promise<string[]> => {
       const child = spawn('bash', [], { detached: true, stdio: ['pipe', 'pipe', 'inherit'], env: { PATH: process.env['PATH'] ?? '' } });
       children.push(child);
       let out = '';
       child.stdout.on('data', (chunk) => (out += String(chunk)));
-      const command = `'${process.execPath}' '${script}'`;
+      const command = `'${process.execPath}' -e '${script}'`;
       child.stdin.end(`${command}\n${command}\n(${command})\n`);
       await once(child, 'close');
       return out.trim().split('\n');

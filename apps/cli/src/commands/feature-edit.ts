@@ -7,17 +7,8 @@ import { repositoryPaths } from '../paths.ts';
 import { clean } from '../text.ts';
 import { collected, decimal, examples, laneOption, type Runner, wholeNumber } from './command.ts';
 import { defined } from './feature-read.ts';
-import { readSpec } from './spec-input.ts';
+import { type FeatureFields, readSpec } from './spec-input.ts';
 
-export type FeatureFields = {
-  title?: string;
-  spec?: string;
-  lane?: Lane;
-  priority?: number;
-  touches?: string[];
-  dependsOn?: string[];
-  from?: string;
-};
 type CreateOptions = FeatureFields & { slug?: string; ready?: boolean };
 type EditOptions = FeatureFields & { fence?: number; ifVersion?: number };
 

@@ -33,10 +33,3 @@ export async function choose<T extends string>(message: string, options: Choice<
   if (isCancel(answer) || chosen === undefined) throw interrupted();
   return chosen.value;
 }
-
-export async function agree(message: string): Promise<boolean> {
-  const { confirm, isCancel } = await prompts();
-  const answer = await confirm({ message, output: process.stderr });
-  if (isCancel(answer)) throw interrupted();
-  return answer;
-}

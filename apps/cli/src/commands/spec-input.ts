@@ -1,3 +1,4 @@
+import type { Lane } from '@nexus/contract';
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -6,7 +7,17 @@ import type { Context } from '../context.ts';
 import { CliError, interrupted, usage } from '../errors.ts';
 import { readText } from '../files.ts';
 import { parseSpecFile, type SpecFile } from '../front-matter.ts';
-import type { FeatureFields } from './feature-edit.ts';
+
+/** What the options of create and edit say. */
+export type FeatureFields = {
+  title?: string;
+  spec?: string;
+  lane?: Lane;
+  priority?: number;
+  touches?: string[];
+  dependsOn?: string[];
+  from?: string;
+};
 
 const template = `---
 title: 

@@ -67,7 +67,11 @@ export async function ensureKeeper(io: Pick<Io, 'env' | 'self'>): Promise<boolea
 /** What belongs to this one terminal or agent must not follow the keeper into all the others. */
 const ownToCaller = /^(?:NEXUS_(?:SESSION|AGENT|AGENT_SESSION|TOKEN|PROJECT|SERVER_URL)|CLAUDE|CODEX_|GEMINI_|TMUX|TERM_SESSION_ID)/;
 
-function startKeeper({ env, self }: Pick<Io, 'env' | 'self'>, stateDir: string): boolean {
+function startKeeper({ env, self }: Pick<Io, 'env' | 'self'>, stateDir: string): { failed: boolean } {
+  const starting = { failed: false };
+  const fail = (): void => {
+    starting.failed = true;
+  };
   try {
     ensurePrivateDir(stateDir);
     const logPath = join(stateDir, 'keeper.log');
@@ -80,11 +84,13 @@ function startKeeper({ env, self }: Pick<Io, 'env' | 'self'>, stateDir: string):
       stdio: ['ignore', log, log],
       env: Object.fromEntries(Object.entries(env).filter(([name]) => !ownToCaller.test(name))),
     });
-    child.on('error', () => {});
+    child.on('error', fail);
+    // With 0 it found another one that runs.
+    child.on('exit', (code) => code !== 0 && fail());
     child.unref();
     closeSync(log);
-    return true;
   } catch {
-    return false;
+    fail();
   }
+  return starting;
 }
