@@ -115,6 +115,7 @@ export async function createDeps({
     storeWasAway: index.wasAway,
     loseStale: recovery.loseStale,
     over: recovery.over,
+    beat: sessions.heartbeat,
   });
   const features = createFeatures({ database, ledger, claims, pathCase, deadlines });
   const lifecycle = createLifecycle({

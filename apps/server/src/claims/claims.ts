@@ -16,7 +16,7 @@ import type { Change, Ledger } from '../ledger/index.ts';
 import type { Actor, SessionActor } from '../platform/actor.ts';
 import { AppError } from '../platform/errors.ts';
 import { requireLive, SessionOver } from '../sessions/index.ts';
-import { endAll, extend, grant, requireFree, shrink } from './holds.ts';
+import { endAll, extend, grant, requireFree, sameForm, shrink } from './holds.ts';
 import { claimsOf, type HeldClaim, heldClaims, type Hold, type Obstacle, obstacles, obstaclesAmong, openHolds } from './holds.store.ts';
 import { deadlineOf, InTheWay, toConflict } from './obstruction.ts';
 import { parseTouches } from './touches.ts';
@@ -33,6 +33,8 @@ type Needs = {
   /** Ends those of these sessions that are past their grace period; answers how many that were. */
   loseStale: (projectId: string, sessionIds: string[]) => Promise<number>;
   over: (sessionId: string) => Promise<AppError>;
+  /** Renews a session; throws its 410 when it is over. */
+  beat: (actor: SessionActor, sessionId: string) => Promise<unknown>;
 };
 
 /** What a feature's hold is changed by; the feature slice hands it in. */
@@ -43,7 +45,7 @@ export type HeldFeature = {
   hold: { id: string; fence: number; lineage: string[]; sessionId: string } | null;
 };
 
-export function createClaims({ database, leases, ledger, pathCase, deadlines, storeWasAway, loseStale, over }: Needs) {
+export function createClaims({ database, leases, ledger, pathCase, deadlines, storeWasAway, loseStale, over, beat }: Needs) {
   /**
    * Runs a change. A dead holder in its way is lost on the spot, and the change is tried again; live ones are named in
    * a 409. A session that is over gets its 410. The change itself leaves nothing behind when it throws.
@@ -203,8 +205,8 @@ export function createClaims({ database, leases, ledger, pathCase, deadlines, st
     const [hold] = (await openHolds(tx, projectId, named.fence === undefined ? { session: session.id } : { fence: named.fence })).filter(
       (open) => named.featureSlug === undefined || open.featureSlug === named.featureSlug,
     );
-    if (!hold || !hold.lineage.includes(session.id)) {
-      throw new AppError('FENCED', 'This hold is not yours, or it has ended. `nexus status` shows who holds what.', {
+    if (!hold || !hold.lineage.includes(session.id) || hold.parkedAt) {
+      throw new AppError('FENCED', 'This hold is not yours, is parked, or has ended. `nexus status` shows who holds what.', {
         details: {
           fence: named.fence ?? null,
           heldBy: hold ? { sessionId: hold.sessionId, engineerName: hold.engineerName, agent: hold.agent } : null,
@@ -235,7 +237,7 @@ export function createClaims({ database, leases, ledger, pathCase, deadlines, st
     if (!hold) throw new AppError('FENCED', `The hold of ${feature.slug} has ended.`);
     const before = await claimsOf(tx, [hold.id]);
     const wanted = new Map(touches.map((claim) => [claim.node, claim]));
-    const gone = before.filter((claim) => !sameClaim(claim, wanted.get(claim.node)));
+    const gone = before.filter((claim) => !sameForm(claim, wanted.get(claim.node)));
     const freed = await shrink(
       tx,
       at,
@@ -249,11 +251,12 @@ export function createClaims({ database, leases, ledger, pathCase, deadlines, st
     if (freed.length > 0) at.emit({ type: 'files_released', ...brief, data: data(freed.filter((path) => !added.includes(path))) });
   }
 
-  /** Which of these the acting session holds; all that it holds when none are named. The renewal itself is the caller's. */
+  /** Renews the acting session, and tells which of these it holds; all that it holds when none are named. */
   async function refresh(
     actor: SessionActor,
     paths: z.output<typeof CheckBody>['paths'] | undefined,
   ): Promise<z.output<typeof RefreshedPaths>> {
+    await beat(actor, actor.session.id);
     const held = await heldClaims(database.db, actor.projectId, { sessions: [actor.session.id] });
     if (!paths) return { refreshed: held.map(({ claim: own }) => formatClaim(own)), notOwned: [] };
     const asked = parseEach(paths, await pathCase(actor.projectId));
@@ -270,10 +273,8 @@ const covers = (held: Claim, wanted: Claim) =>
   (held.node === wanted.node ? held.kind === 'tree' || wanted.kind === 'file' : held.kind === 'tree' && isWithin(wanted.node, held.node)) &&
   (held.mode === 'write' || compatible(held.mode, wanted.mode));
 
-const sameClaim = (a: Claim, b: Claim | undefined) => b !== undefined && a.kind === b.kind && a.mode === b.mode;
-
 const featureOf = (hold: Hold) =>
-  hold.featureId && hold.featureSlug ? { feature: { id: hold.featureId, slug: hold.featureSlug, title: hold.featureSlug } } : {};
+  hold.featureId && hold.featureSlug ? { feature: { id: hold.featureId, slug: hold.featureSlug, title: hold.featureTitle ?? hold.featureSlug } } : {};
 
 function toView({ claim, grantedAt, hold }: HeldClaim, deadlines: Map<string, number>): ClaimView {
   return {

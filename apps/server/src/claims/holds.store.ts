@@ -14,6 +14,7 @@ export type Hold = {
   agent: string;
   featureId: string | null;
   featureSlug: string | null;
+  featureTitle: string | null;
   fence: number;
   grantedAt: string;
   parkedAt: string | null;
@@ -27,7 +28,7 @@ export type Obstacle = { wanted: Claim; held: HeldClaim };
 
 const holdColumns = sql`
   h.id, h.project_id as "projectId", h.session_id as "sessionId", s.lineage, h.engineer_id as "engineerId", e.name as "engineerName", s.agent,
-  h.feature_id as "featureId", f.slug as "featureSlug", h.fence, h.granted_at as "grantedAt", h.parked_at as "parkedAt", h.ended_as as "endedAs"`;
+  h.feature_id as "featureId", f.slug as "featureSlug", f.title as "featureTitle", h.fence, h.granted_at as "grantedAt", h.parked_at as "parkedAt", h.ended_as as "endedAs"`;
 const holdJoins = sql`
   join sessions s on s.id = h.session_id join engineers e on e.id = h.engineer_id left join features f on f.id = h.feature_id`;
 const claimColumns = sql`c.kind, c.mode, c.node, c.display, c.granted_at as "claimedAt"`;
@@ -46,6 +47,7 @@ const toHold = (row: HoldRow): Hold => ({
   agent: row.agent,
   featureId: row.featureId,
   featureSlug: row.featureSlug,
+  featureTitle: row.featureTitle,
   fence: Number(row.fence),
   grantedAt: time(row.grantedAt),
   parkedAt: row.parkedAt && time(row.parkedAt),

@@ -1,4 +1,4 @@
-import { formatClaim, type Claim } from '@nexus/paths';
+import { formatClaim, type Claim, reduceClaims } from '@nexus/paths';
 import { MAX_CLAIMS_PER_HOLD } from '@nexus/contract';
 import type { Queryable } from '../engines/database/database.ts';
 import type { HoldEnd } from '../engines/leases/leases.ts';
@@ -21,10 +21,10 @@ export function grant(
     claims,
     reason,
   }: { session: SessionRef; feature: FeatureOfHold | null; claims: Claim[]; reason?: string | undefined },
-): { granted: Granted; written: Promise<unknown> } {
+): Granted {
   const hold = { id: Bun.randomUUIDv7(), fence: at.nextFence() };
   const paths = claims.map(formatClaim);
-  const writes: Promise<unknown>[] = [
+  at.write(
     insertHold(tx, {
       ...hold,
       projectId: at.projectId,
@@ -34,12 +34,12 @@ export function grant(
       reason: reason ?? null,
       ver: at.version(),
     }),
-  ];
-  if (claims.length > 0) writes.push(insertClaims(tx, { id: hold.id, projectId: at.projectId }, claims, at.version()));
+  );
+  if (claims.length > 0) at.write(insertClaims(tx, { id: hold.id, projectId: at.projectId }, claims, at.version()));
   at.index.holdsGranted.push({ id: hold.id, session: session.id, label: feature?.slug ?? null, fence: hold.fence });
   for (const { node, mode, display } of claims) at.index.claimsGranted.push({ hold: hold.id, node, mode, display });
   if (claims.length > 0) at.emit({ type: 'files_claimed', ...(feature ? { feature } : {}), data: { paths, fence: hold.fence } });
-  return { granted: { ...hold, paths }, written: Promise.all(writes) };
+  return { ...hold, paths };
 }
 
 /** Adds claims to an open hold, all or none; a claim that it has in a weaker form is replaced. Answers the new paths. */
@@ -47,7 +47,8 @@ export async function extend(tx: Queryable, at: Change, hold: Hold, wanted: Clai
   const [held, inWay] = await Promise.all([claimsOf(tx, [hold.id]), obstacles(tx, at.projectId, wanted, lineage)]);
   if (inWay.length > 0) throw inTheWay(inWay);
   const byNode = new Map(held.map((claim) => [claim.node, claim]));
-  const added = wanted.filter((claim) => isStronger(claim, byNode.get(claim.node)));
+  const merged = wanted.map((claim) => strongest(byNode.get(claim.node), claim));
+  const added = merged.filter((claim) => !sameForm(claim, byNode.get(claim.node)));
   const replaced = added.filter(({ node }) => byNode.has(node));
   if (held.length + added.length - replaced.length > MAX_CLAIMS_PER_HOLD) throw tooMany();
   if (added.length === 0) return [];
@@ -88,8 +89,10 @@ export async function endAll(tx: Queryable, at: Change, ended: Array<Pick<Hold, 
   return paths;
 }
 
-const isStronger = (claim: Claim, held: Claim | undefined) =>
-  !held || (held.mode === 'read' && claim.mode === 'write') || (held.kind === 'file' && claim.kind === 'tree');
+/** What a hold has at a node and what it asks for there, in one: asking never weakens. */
+const strongest = (held: Claim | undefined, claim: Claim): Claim => (held && reduceClaims([held, claim])[0]) ?? claim;
+
+export const sameForm = (a: Claim, b: Claim | undefined) => b !== undefined && a.kind === b.kind && a.mode === b.mode;
 
 const tooMany = () =>
   new AppError('VALIDATION_ERROR', `A hold has at most ${MAX_CLAIMS_PER_HOLD} paths. Claim a directory (src/auth/) instead of its files.`, {

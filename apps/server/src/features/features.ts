@@ -214,6 +214,7 @@ export function illegal(row: FeatureRow, what: string, deadlines = new Map<strin
             ...hold,
             featureId: row.id,
             featureSlug: row.slug,
+            featureTitle: row.title,
             parkedAt: hold.parked ? hold.grantedAt : null,
             projectId: row.projectId,
             endedAs: null,

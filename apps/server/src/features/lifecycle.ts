@@ -285,6 +285,7 @@ export function createLifecycle({ database, ledger, features, claims, pathCase, 
       projectId: row.projectId,
       featureId: row.id,
       featureSlug: row.slug,
+      featureTitle: row.title,
       parkedAt: hold.parked ? hold.grantedAt : null,
       endedAs: null,
     };
