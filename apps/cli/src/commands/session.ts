@@ -75,11 +75,14 @@ export function addSessionCommands(program: Command, run: Runner): void {
       const { activeFeatures } = await client.status({ projectId });
       const ended = await client.endSession({ projectId, sessionId, body: { reason: 'ended', unlanded } }, { session: sessionId });
       await sessions.forget();
-      const released = activeFeatures.filter((feature) => feature.heldBy?.sessionId === sessionId && !unlanded.includes(feature.slug));
-      for (const { slug } of released) await dropExport(context, slug);
+      const held = activeFeatures.filter((feature) => feature.heldBy?.sessionId === sessionId).map(({ slug }) => slug);
+      for (const slug of held.filter((one) => !unlanded.includes(one))) await dropExport(context, slug);
+      const parked = held.filter((slug) => unlanded.includes(slug));
+      for (const slug of unlanded.filter((one) => !held.includes(one)))
+        context.out.warn(`${clean(slug)} was not held here, so it is not parked`);
       context.out.data(
         ended,
-        () => `Ended session ${shortId(sessionId)}${unlanded.length > 0 ? `; parked ${unlanded.map(clean).join(', ')}` : ''}`,
+        () => `Ended session ${shortId(sessionId)}${parked.length > 0 ? `; parked ${parked.map(clean).join(', ')}` : ''}`,
       );
     }),
   );
