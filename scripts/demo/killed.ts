@@ -2,7 +2,7 @@ import { openTerminal } from './terminal.ts';
 import { type Cast, expectRan, type Held } from './story.ts';
 
 /** Ann's second terminal dies without goodbye; her keeper notices. */
-export async function killedTerminal({ report, watch, ann, ann2, bob1 }: Cast): Promise<void> {
+export async function killedTerminal({ world, report, watch, ann, ann2, bob1 }: Cast): Promise<void> {
   const { step, check, note } = report;
   step('Ann’s second terminal is killed (SIGKILL), with login-page in its hands');
   const { id: lost } = await ann2.json<{ id: string }>('nexus session show');
@@ -23,7 +23,7 @@ export async function killedTerminal({ report, watch, ann, ann2, bob1 }: Cast): 
   check(`the fence has grown (${before.fence} → ${after.fence})`, after.fence > before.fence);
 
   step('The dead terminal’s agent wakes up late and says that it is done: refused');
-  const late = openTerminal({ name: 'Ann, late', cwd: ann.checkout, env: { ...ann.env, NEXUS_SESSION: lost }, report });
+  const late = openTerminal({ name: 'Ann, late', cwd: ann.checkout, env: { ...ann.env, NEXUS_SESSION: lost }, report, world });
   const done = await late.run('nexus feature done login-page');
   expectRan(report, 'exit code 3, and it is told who has it now', done, 3, ['lost', 'login-page', 'Bob']);
   const unchanged = await bob1.json<Held & { status: string }>('nexus feature show login-page');

@@ -46,7 +46,7 @@ export async function tellStory({ world, report, server, onProject }: Needs): Pr
   const tracked = await makeRepository(ann.checkout, ann.env);
 
   step(`Ann sets up Nexus in her repository (${tracked} tracked files)`);
-  const ann1 = openTerminal({ name: 'Ann 1', cwd: ann.checkout, env: ann.env, report });
+  const ann1 = openTerminal({ name: 'Ann 1', cwd: ann.checkout, env: ann.env, report, world });
   const setUp = await ann1.run(
     `nexus setup --server ${server} --register --name Ann --email ann@example.org --project-name "Web shop" --project-slug shop`,
   );
@@ -83,7 +83,7 @@ export async function tellStory({ world, report, server, onProject }: Needs): Pr
   step('Bob joins from another machine, with an invitation, in a clone of his own');
   const { code: invitation } = await ann1.json<{ code: string }>('nexus project invite --email bob@example.org');
   await capture('git', ['clone', '--quiet', ann.checkout, bob.checkout], { env: bob.env });
-  const bob1 = openTerminal({ name: 'Bob', cwd: bob.checkout, env: bob.env, report });
+  const bob1 = openTerminal({ name: 'Bob', cwd: bob.checkout, env: bob.env, report, world });
   const joined = await bob1.run(`nexus login --server ${server} --invite ${invitation} --name Bob --email bob@example.org`);
   expect('registered with the code', joined, 0, 'Bob');
   expect('the clone knows its project', await bob1.run('nexus project info'), 0, 'shop', 'Ann', 'Bob');
@@ -98,7 +98,7 @@ export async function tellStory({ world, report, server, onProject }: Needs): Pr
   check('the exported spec is no change to git', clean.stdout.trim() === '', clean.stdout);
 
   step('Her second terminal, same checkout, same account, wants a file below: refused');
-  const ann2 = openTerminal({ name: 'Ann 2', cwd: ann.checkout, env: ann.env, report });
+  const ann2 = openTerminal({ name: 'Ann 2', cwd: ann.checkout, env: ann.env, report, world });
   const refused = await ann2.run('nexus feature pick login-page');
   const named = ['src/auth/login/form.ts', 'held as src/auth/', 'by Ann', 'for auth', /since \d\d:\d\d:\d\d/, /until \d\d:\d\d:\d\d/];
   expect('exit code 3; who, feature, paths, since and until', refused, 3, ...named);

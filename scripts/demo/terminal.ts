@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { onClose } from '../lib/closers.mjs';
 import type { Report } from './report.ts';
+import type { World } from './world.ts';
 
 export type Ran = { code: number; stdout: string; stderr: string };
 
@@ -15,10 +15,10 @@ export type Terminal = {
   kill: () => void;
 };
 
-type Needs = { name: string; cwd: string; env: Record<string, string>; report: Report };
+type Needs = { name: string; cwd: string; env: Record<string, string>; report: Report; world: World };
 
 /** A shell that leads a session of its own, as one in a terminal window does: that is what identity by terminal goes by. */
-export function openTerminal({ name, cwd, env, report }: Needs): Terminal {
+export function openTerminal({ name, cwd, env, report, world }: Needs): Terminal {
   const shell = spawn('bash', [], { cwd, env, detached: true, stdio: ['pipe', 'pipe', 'pipe'] });
   const pid = shell.pid;
   if (pid === undefined) throw new Error('bash could not be started.');
@@ -32,7 +32,8 @@ export function openTerminal({ name, cwd, env, report }: Needs): Terminal {
     });
     return reader;
   });
-  const forget = onClose(() => shell.kill('SIGKILL'));
+  // Its process group: a command that runs when the demo is killed would start another keeper.
+  world.bury(-pid);
 
   const upTo = (reader: { text: string; look: () => void }, end: RegExp) =>
     new Promise<[string, number]>((resolve) => {
@@ -70,7 +71,7 @@ export function openTerminal({ name, cwd, env, report }: Needs): Terminal {
     },
     kill: () => {
       shell.kill('SIGKILL');
-      void forget();
+      world.unbury(-pid);
     },
   };
 }

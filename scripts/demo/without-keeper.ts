@@ -24,7 +24,7 @@ export async function aloneWithoutKeeper({ world, report, watch, ann, ann1, bob1
   );
   if (event) note(`free after ${seconds.toFixed(1)} s`);
   expectRan(report, 'now Bob picks it', await bob1.run('nexus feature pick checkout'), 0, ['Picked checkout']);
-  const late = openTerminal({ name: 'Ann, late', cwd: ann.checkout, env: { ...ann.env, NEXUS_SESSION: lost }, report });
+  const late = openTerminal({ name: 'Ann, late', cwd: ann.checkout, env: { ...ann.env, NEXUS_SESSION: lost }, report, world });
   const done = await late.run('nexus feature done checkout');
   expectRan(report, 'and her late `done` is refused', done, 3, ['lost', 'Bob']);
   expectRan(report, 'he finishes it', await bob1.run('nexus feature done'), 0, ['checkout']);

@@ -13,8 +13,11 @@ const bun = process.execPath;
 const cli = join(root, 'apps/cli/src/main.ts');
 export const lease = { ttl: 5, grace: 2 };
 
-/** What outlives its parent by design, the keepers, must not outlive the demo, in whatever way that ends. Input: lines of process ids, the last one counts. */
-const undertaker = 'while read -r line; do pids=$line; done; [ -z "$pids" ] || kill -9 $pids; rm -rf "$1"';
+/**
+ * What outlives its parent by design, the keepers, must not outlive the demo, in whatever way that ends. Input: lines of
+ * process ids, negative ones for groups; the last line counts.
+ */
+const undertaker = 'while read -r line; do pids=$line; done; [ -z "$pids" ] || kill -s KILL -- $pids; rm -rf "$1"';
 
 export type World = ReturnType<typeof createWorld>;
 
@@ -24,7 +27,7 @@ export function createWorld() {
   const sh = spawn('sh', ['-c', undertaker, 'undertaker', folder], { detached: true, stdio: ['pipe', 'ignore', 'ignore'] });
   const buried = new Promise((resolve) => sh.once('close', resolve));
   const mortals = new Set<number>();
-  const tell = () => void sh.stdin.write(`${[...mortals].join(' ')}\n`);
+  const tell = () => void sh.stdin.write(`${[...mortals].sort((a, b) => a - b).join(' ')}\n`);
   const people: Record<string, string>[] = [];
   const close = onClose(async () => {
     await Promise.all(people.map((env) => capture(bun, [cli, 'keeper', 'stop'], { cwd: folder, env })));
