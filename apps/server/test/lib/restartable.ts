@@ -1,0 +1,50 @@
+import { type Client, createClient } from '@nexus/client';
+import { type ServerProcess, spawnServer } from '../harness.ts';
+
+/** A port that nobody listens on now. */
+export function freePort(): number {
+  const listener = Bun.listen({ hostname: '127.0.0.1', port: 0, socket: { data: () => undefined } });
+  listener.stop(true);
+  return listener.port;
+}
+
+export type Restartable = Awaited<ReturnType<typeof restartableServer>>;
+
+/** A server process that is killed and started again at one address, over the same data. Not running until `start`. */
+export function restartableServer(env: Record<string, string>) {
+  const port = freePort();
+  const url = `http://127.0.0.1:${port}`;
+  const anonymous: Client = createClient({ server: url });
+  let running: ServerProcess | undefined;
+  let armed: string | undefined;
+
+  async function kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<number | undefined> {
+    running?.kill(signal);
+    return ended();
+  }
+
+  /** Waits for its end, by whatever cause. */
+  async function ended(): Promise<number | undefined> {
+    const code = await running?.exited;
+    running = undefined;
+    return code;
+  }
+
+  return {
+    url,
+    anonymous,
+    kill,
+    ended,
+    /** `crash`: the failpoint at which it ends itself. One that runs already, armed alike, goes on running. */
+    async start(crash?: string): Promise<void> {
+      if (running && armed === crash) return;
+      await kill();
+      running = await spawnServer({ PORT: String(port), LOG_LEVEL: 'warn', ...env, ...(crash ? { NEXUS_CRASH: crash } : {}) });
+      armed = crash;
+    },
+    process: (): ServerProcess => {
+      if (!running) throw new Error('The server is not running.');
+      return running;
+    },
+  };
+}
