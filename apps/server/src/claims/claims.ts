@@ -164,8 +164,7 @@ export function createClaims({ database, leases, ledger, pathCase, deadlines, st
         const hold = await holdFor(tx, actor, body);
         if (!hold) {
           requireFree(await obstacles(tx, actor.projectId, wanted, session.lineage));
-          const { granted, written } = grant(tx, at, { session, feature: null, claims: wanted, reason: body.reason });
-          await written;
+          const granted = grant(tx, at, { session, feature: null, claims: wanted, reason: body.reason });
           return { fence: granted.fence, featureSlug: null, paths: granted.paths, changed: granted.paths };
         }
         const changed = await extend(tx, at, hold, wanted, hold.lineage);
@@ -274,7 +273,9 @@ const covers = (held: Claim, wanted: Claim) =>
   (held.mode === 'write' || compatible(held.mode, wanted.mode));
 
 const featureOf = (hold: Hold) =>
-  hold.featureId && hold.featureSlug ? { feature: { id: hold.featureId, slug: hold.featureSlug, title: hold.featureTitle ?? hold.featureSlug } } : {};
+  hold.featureId && hold.featureSlug
+    ? { feature: { id: hold.featureId, slug: hold.featureSlug, title: hold.featureTitle ?? hold.featureSlug } }
+    : {};
 
 function toView({ claim, grantedAt, hold }: HeldClaim, deadlines: Map<string, number>): ClaimView {
   return {

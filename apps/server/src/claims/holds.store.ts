@@ -113,6 +113,14 @@ export async function claimsOf(on: Queryable, holdIds: string[]): Promise<Array<
   );
 }
 
+/** What the open hold that stands for a feature has. */
+export const claimsOfFeature = (on: Queryable, projectId: string, slug: string): Promise<Array<Claim & { holdId: string }>> =>
+  rows(
+    on,
+    sql`select c.hold_id as "holdId", c.kind, c.mode, c.node, c.display from features f join claims c on c.hold_id = f.hold_id
+        where f.project_id = ${projectId} and f.slug = ${slug} and c.ended_ver is null order by c.node`,
+  );
+
 /** Open holds that match; oldest first. */
 export async function openHolds(
   on: Queryable,

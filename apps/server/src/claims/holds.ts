@@ -78,10 +78,22 @@ async function giveBack(tx: Queryable, at: Change, hold: Hold, nodes: string[]):
 /** Ends holds and all their claims. Answers the freed paths of each hold. */
 export async function endAll(tx: Queryable, at: Change, ended: Array<Pick<Hold, 'id'>>, as: HoldEnd): Promise<Map<string, string[]>> {
   const ids = ended.map(({ id }) => id);
+  return endKnown(tx, at, ids, await claimsOf(tx, ids), as);
+}
+
+/** The same where the claims were read under this lock. */
+export function endKnown(
+  tx: Queryable,
+  at: Change,
+  ids: string[],
+  held: Array<Claim & { holdId: string }>,
+  as: HoldEnd,
+): Map<string, string[]> {
   const paths = new Map<string, string[]>(ids.map((id) => [id, []]));
   if (ids.length === 0) return paths;
-  const [freed] = await Promise.all([endClaims(tx, ids, at.version()), endHolds(tx, ids, at.version(), as)]);
-  for (const claim of freed) {
+  if (held.length > 0) at.write(endClaims(tx, ids, at.version()));
+  at.write(endHolds(tx, ids, at.version(), as));
+  for (const claim of held) {
     at.index.claimsEnded.push({ hold: claim.holdId, node: claim.node, mode: claim.mode });
     paths.get(claim.holdId)?.push(formatClaim(claim));
   }

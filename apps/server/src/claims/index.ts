@@ -1,7 +1,16 @@
 export { type Claims, createClaims } from './claims.ts';
 export { createIndexFollower, type IndexFollower } from './follow.ts';
-export { endAll, grant, requireFree } from './holds.ts';
-export { type Hold, lastHoldOf, lastHoldsOfSession, obstacles, openHolds, parkedLongerThan, parkHolds } from './holds.store.ts';
+export { endAll, endKnown, grant, requireFree } from './holds.ts';
+export {
+  claimsOfFeature,
+  type Hold,
+  lastHoldOf,
+  lastHoldsOfSession,
+  obstacles,
+  openHolds,
+  parkedLongerThan,
+  parkHolds,
+} from './holds.store.ts';
 export { holderOf, InTheWay, toConflict } from './obstruction.ts';
 export { formatTouches, parseTouches } from './touches.ts';
 export { claimsRoutes } from './claims.routes.ts';

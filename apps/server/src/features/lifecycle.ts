@@ -1,6 +1,17 @@
 import type { Feature, Lane } from '@nexus/contract';
 import type { PathCase } from '@nexus/paths';
-import { type Claims, endAll, grant, InTheWay, lastHoldOf, obstacles, parseTouches, requireFree } from '../claims/index.ts';
+import {
+  type Claims,
+  claimsOfFeature,
+  endAll,
+  endKnown,
+  grant,
+  InTheWay,
+  lastHoldOf,
+  obstacles,
+  parseTouches,
+  requireFree,
+} from '../claims/index.ts';
 import type { Database, Queryable } from '../engines/database/database.ts';
 import type { HoldEnd } from '../engines/leases/leases.ts';
 import type { Change, Ledger } from '../ledger/index.ts';
@@ -8,7 +19,7 @@ import type { Actor, SessionActor } from '../platform/actor.ts';
 import { AppError } from '../platform/errors.ts';
 import { requireLive } from '../sessions/index.ts';
 import { brief, type Features, fenced, illegal } from './features.ts';
-import { type FeatureRow, featureBySlug, featuresOf, moveOn, notDone, view } from './features.store.ts';
+import { type FeatureRow, featuresOf, moveOn, notDone, view } from './features.store.ts';
 
 export type Lifecycle = ReturnType<typeof createLifecycle>;
 
@@ -32,57 +43,54 @@ export function createLifecycle({ database, ledger, features, claims, pathCase, 
    * late index. Picking what the session holds already is the same pick, with the same fence.
    */
   async function pick(actor: SessionActor, slug: string): Promise<Feature> {
-    const again = await ledger.replay<Feature>(actor);
-    if (again) return again.answer;
     const spelling = await pathCase(actor.projectId);
-    return claims.attempt(actor.projectId, async () => {
-      // Without the lock: most refusals end here, and under it the checks can travel together. There the version tells
-      // whether what was read ahead still holds.
-      const ahead = await features.require(database.db, actor.projectId, slug);
-      if (ahead.hold && ahead.hold.sessionId !== actor.session.id) throw heldBy(ahead);
-      const wanted = parseTouches(ahead.touches, 'touches', spelling);
-      await claims.refuseEarly(actor, wanted);
-      return ledger.change(actor, 'pick', async (tx, at) => {
-        const [, row, unmet, inWay] = await Promise.all([
-          requireLive(tx, actor.session),
-          features.require(tx, actor.projectId, slug),
-          notDone(tx, actor.projectId, ahead.dependsOn),
-          obstacles(tx, actor.projectId, wanted, actor.session.lineage),
-        ]);
-        if (row.hold?.sessionId === actor.session.id && !row.hold.parked) return view(row);
-        if (row.hold) throw heldBy(row);
-        if (row.status !== 'ready')
-          throw illegal(
-            row,
-            row.status === 'draft' ? `Make it ready first (nexus feature ready ${slug}).` : 'Only a ready feature can be picked.',
-          );
-        if (row.version !== ahead.version) throw changedMeanwhile();
-        if (unmet.length > 0) throw unmetError(row, unmet);
-        requireFree(inWay);
-        return activate(tx, at, actor, row, wanted);
+    const attempt = () =>
+      claims.attempt(actor.projectId, async () => {
+        // Without the lock: most refusals end here, and what is known ahead lets the checks travel together with the lock.
+        const ahead = await features.require(database.db, actor.projectId, slug);
+        if (ahead.hold && ahead.hold.sessionId !== actor.session.id) throw heldBy(ahead);
+        const wanted = parseTouches(ahead.touches, 'touches', spelling);
+        await claims.refuseEarly(actor, wanted);
+        return ledger.readAndChange(
+          actor,
+          'pick',
+          (tx) =>
+            Promise.all([
+              requireLive(tx, actor.session),
+              features.require(tx, actor.projectId, slug),
+              notDone(tx, actor.projectId, ahead.dependsOn),
+              obstacles(tx, actor.projectId, wanted, actor.session.lineage),
+            ]),
+          (tx, at, [, row, unmet, inWay]) => {
+            if (row.hold?.sessionId === actor.session.id && !row.hold.parked) return view(row);
+            if (row.hold) throw heldBy(row);
+            if (row.status !== 'ready')
+              throw illegal(
+                row,
+                row.status === 'draft' ? `Make it ready first (nexus feature ready ${slug}).` : 'Only a ready feature can be picked.',
+              );
+            if (row.version !== ahead.version) throw changedMeanwhile();
+            if (unmet.length > 0) throw unmetError(row, unmet);
+            requireFree(inWay);
+            return activate(tx, at, actor, row, wanted);
+          },
+        );
       });
-    });
+    return ledger.retriable(actor, attempt);
   }
 
-  async function activate(
-    tx: Queryable,
-    at: Change,
-    actor: SessionActor,
-    row: FeatureRow,
-    wanted: ReturnType<typeof parseTouches>,
-  ): Promise<Feature> {
+  function activate(tx: Queryable, at: Change, actor: SessionActor, row: FeatureRow, wanted: ReturnType<typeof parseTouches>): Feature {
     const { session } = actor;
-    const { granted, written } = grant(tx, at, { session, feature: brief(row), claims: wanted });
+    const granted = grant(tx, at, { session, feature: brief(row), claims: wanted });
     at.emit({
       type: 'feature_claimed',
       feature: brief(row),
       data: { fence: granted.fence, sessionId: session.id, agent: session.agent, resumed: row.interrupted },
     });
-    const [[moved]] = await Promise.all([
+    at.write(
       moveOn(tx, [row.id], [row.status], { status: 'active', holdId: granted.id, claimedBy: actor.engineer.id, interrupted: false }),
-      written,
-    ]);
-    const now = new Date(moved?.updatedAt ?? row.updatedAt).toISOString();
+    );
+    const { now } = at;
     const hold = {
       id: granted.id,
       fence: granted.fence,
@@ -118,42 +126,43 @@ export function createLifecycle({ database, ledger, features, claims, pathCase, 
 
   /** The first ready feature that is free, by lane and priority: one call, so a herd does not run after one slug. */
   async function pickNext(actor: SessionActor, lane: Lane | undefined): Promise<Feature> {
-    const again = await ledger.replay<Feature>(actor);
-    if (again) return again.answer;
     await loseAllStale(actor.projectId);
     const spelling = await pathCase(actor.projectId);
-    return claims.attempt(actor.projectId, () =>
-      ledger.change(actor, 'pick', async (tx, at) => {
-        await requireLive(tx, actor.session);
-        const ready = await featuresOf(tx, actor.projectId, 'ready', { lane });
-        const unmet = await features.unmetOf(tx, actor.projectId, ready);
-        const waiting: Array<{ slug: string; waitsFor: string[]; heldBy: string[] }> = [];
-        for (let from = 0; from < ready.length; from += BATCH) {
-          const batch = ready.slice(from, from + BATCH);
-          const inWay = await claims.obstaclesOf(tx, actor.projectId, batch, actor.session.lineage);
-          for (const row of batch) {
-            const waitsFor = unmet.get(row.id) ?? [];
-            const found = inWay.get(row.id) ?? [];
-            if (waitsFor.length === 0 && found.length === 0)
-              return activate(tx, at, actor, row, parseTouches(row.touches, 'touches', spelling));
-            waiting.push({
-              slug: row.slug,
-              waitsFor,
-              heldBy: [...new Set(found.map(({ held }) => `${held.hold.engineerName} (${held.hold.featureSlug ?? held.claim.display})`))],
-            });
+    const attempt = () =>
+      claims.attempt(actor.projectId, () =>
+        ledger.change(actor, 'pick', async (tx, at) => {
+          await requireLive(tx, actor.session);
+          const ready = await featuresOf(tx, actor.projectId, 'ready', { lane });
+          const unmet = await features.unmetOf(tx, actor.projectId, ready);
+          const waiting: Array<{ slug: string; waitsFor: string[]; heldBy: string[] }> = [];
+          for (let from = 0; from < ready.length; from += BATCH) {
+            const batch = ready.slice(from, from + BATCH);
+            const inWay = await claims.obstaclesOf(tx, actor.projectId, batch, actor.session.lineage);
+            for (const row of batch) {
+              const waitsFor = unmet.get(row.id) ?? [];
+              const found = inWay.get(row.id) ?? [];
+              if (waitsFor.length === 0 && found.length === 0)
+                return activate(tx, at, actor, row, parseTouches(row.touches, 'touches', spelling));
+              waiting.push({
+                slug: row.slug,
+                waitsFor,
+                heldBy: [...new Set(found.map(({ held }) => `${held.hold.engineerName} (${held.hold.featureSlug ?? held.claim.display})`))],
+              });
+            }
           }
-        }
-        throw new AppError(
-          'NOTHING_AVAILABLE',
-          ready.length === 0
-            ? 'No feature is ready. Make one ready (nexus feature ready <slug>), or create one.'
-            : `${ready.length} ready, none of them free. Wait for one of the holders, or create other work.`,
-          { details: { waiting: waiting.slice(0, 50) } },
-        );
-      }),
-    );
+          throw new AppError(
+            'NOTHING_AVAILABLE',
+            ready.length === 0
+              ? 'No feature is ready. Make one ready (nexus feature ready <slug>), or create one.'
+              : `${ready.length} ready, none of them free. Wait for one of the holders, or create other work.`,
+            { details: { waiting: waiting.slice(0, 50) } },
+          );
+        }),
+      );
+    return ledger.retriable(actor, attempt);
   }
 
+  type Held = Awaited<ReturnType<typeof claimsOfFeature>>;
   type Ending = {
     verb: string;
     as: HoldEnd;
@@ -166,41 +175,56 @@ export function createLifecycle({ database, ledger, features, claims, pathCase, 
   /** Ends the hold that stands for the feature, by the session that holds it or an ancestor, under the fence it names. */
   async function end(actor: SessionActor, slug: string, fence: number | undefined, ending: Ending): Promise<Feature> {
     return claims.attempt(actor.projectId, () =>
-      ledger.change(actor, ending.verb, async (tx, at) => {
-        const [, row] = await Promise.all([requireLive(tx, actor.session), features.require(tx, actor.projectId, slug)]);
-        if (!row.hold) {
-          const last = await lastHoldOf(tx, row.id);
-          // A retry of what it did itself finds it done.
-          if (
-            row.status === ending.to &&
-            last?.endedAs === 'released' &&
-            last.lineage.includes(actor.session.id) &&
-            (fence === undefined || fence === last.fence)
-          )
-            return view(row);
-          if (fence !== undefined && last) throw fenced(row, fence);
-          throw illegal(row, 'Only an active feature can be ended.');
-        }
-        if (!row.hold.lineage.includes(actor.session.id) || row.hold.parked || (fence !== undefined && fence !== row.hold.fence))
-          throw fenced(row, fence);
-        return close(tx, at, row, row.hold, ending);
-      }),
+      ledger.readAndChange(
+        actor,
+        ending.verb,
+        (tx) =>
+          Promise.all([
+            requireLive(tx, actor.session),
+            features.require(tx, actor.projectId, slug),
+            claimsOfFeature(tx, actor.projectId, slug),
+          ]),
+        async (tx, at, [, row, held]) => {
+          if (!row.hold) {
+            const last = await lastHoldOf(tx, row.id);
+            // A retry of what it did itself finds it done.
+            if (
+              row.status === ending.to &&
+              last?.endedAs === 'released' &&
+              last.lineage.includes(actor.session.id) &&
+              (fence === undefined || fence === last.fence)
+            )
+              return view(row);
+            if (fence !== undefined && last) throw fenced(row, fence);
+            throw illegal(row, 'Only an active feature can be ended.');
+          }
+          if (!row.hold.lineage.includes(actor.session.id) || row.hold.parked || (fence !== undefined && fence !== row.hold.fence))
+            throw fenced(row, fence);
+          return close(tx, at, row, row.hold, held, ending);
+        },
+      ),
     );
   }
 
-  async function close(
-    tx: Queryable,
-    at: Change,
-    row: FeatureRow,
-    hold: NonNullable<FeatureRow['hold']>,
-    ending: Ending,
-  ): Promise<Feature> {
-    const paths = (await endAll(tx, at, [hold], ending.as)).get(hold.id) ?? [];
-    const claimedBy = ending.to === 'done' ? hold.engineerId : null;
-    await moveOn(tx, [row.id], ['active'], { status: ending.to, holdId: null, claimedBy, interrupted: ending.interrupted ?? false });
+  /** `held`: what the hold has, as read under this lock. */
+  function close(tx: Queryable, at: Change, row: FeatureRow, hold: NonNullable<FeatureRow['hold']>, held: Held, ending: Ending): Feature {
+    const paths = endKnown(tx, at, [hold.id], held, ending.as).get(hold.id) ?? [];
+    const isDone = ending.to === 'done';
+    const to = { status: ending.to, holdId: null, claimedBy: isDone ? hold.engineerId : null, interrupted: ending.interrupted ?? false };
+    at.write(moveOn(tx, [row.id], ['active'], to));
     at.emit({ type: ending.event, feature: brief(row), data: { fence: hold.fence, ...ending.data } });
     if (paths.length > 0) at.emit({ type: 'files_released', feature: brief(row), data: { paths, fence: hold.fence } });
-    return view((await featureBySlug(tx, row.projectId, row.slug)) ?? { ...row, hold: null });
+    return view({
+      ...row,
+      status: to.status,
+      claimedBy: to.claimedBy,
+      interrupted: to.interrupted,
+      claimedAt: isDone ? row.claimedAt : null,
+      completedAt: isDone ? at.now : null,
+      updatedAt: at.now,
+      version: row.version + 1,
+      hold: null,
+    });
   }
 
   const release = (actor: SessionActor, slug: string, fence?: number) =>
@@ -232,22 +256,22 @@ export function createLifecycle({ database, ledger, features, claims, pathCase, 
 
   /** Adopts what a lost session left (interrupted) or a session that ended parked, under a new fence, with no gap for others. */
   async function resume(actor: SessionActor, slug: string): Promise<Feature> {
-    const again = await ledger.replay<Feature>(actor);
-    if (again) return again.answer;
     const spelling = await pathCase(actor.projectId);
-    return claims.attempt(actor.projectId, () =>
-      ledger.change(actor, 'resume', async (tx, at) => {
-        const [, row] = await Promise.all([requireLive(tx, actor.session), features.require(tx, actor.projectId, slug)]);
-        if (row.hold?.sessionId === actor.session.id && !row.hold.parked) return view(row);
-        if (row.hold && !row.hold.parked) throw heldBy(row);
-        if (!row.hold && !(row.status === 'ready' && row.interrupted))
-          throw illegal(row, `Nothing of it waits to be resumed. Pick it instead (nexus feature pick ${slug}).`);
-        const wanted = parseTouches(row.touches, 'touches', spelling);
-        if (row.hold) await endAll(tx, at, [row.hold], 'handed_over');
-        requireFree(await obstacles(tx, actor.projectId, wanted, actor.session.lineage));
-        return activate(tx, at, actor, { ...row, interrupted: true }, wanted);
-      }),
-    );
+    const attempt = () =>
+      claims.attempt(actor.projectId, () =>
+        ledger.change(actor, 'resume', async (tx, at) => {
+          const [, row] = await Promise.all([requireLive(tx, actor.session), features.require(tx, actor.projectId, slug)]);
+          if (row.hold?.sessionId === actor.session.id && !row.hold.parked) return view(row);
+          if (row.hold && !row.hold.parked) throw heldBy(row);
+          if (!row.hold && !(row.status === 'ready' && row.interrupted))
+            throw illegal(row, `Nothing of it waits to be resumed. Pick it instead (nexus feature pick ${slug}).`);
+          const wanted = parseTouches(row.touches, 'touches', spelling);
+          if (row.hold) await endAll(tx, at, [row.hold], 'handed_over');
+          requireFree(await obstacles(tx, actor.projectId, wanted, actor.session.lineage));
+          return activate(tx, at, actor, { ...row, interrupted: true }, wanted);
+        }),
+      );
+    return ledger.retriable(actor, attempt);
   }
 
   /** A lead any hold, an engineer those of the own sessions. The fence is quoted so that nobody breaks a newer hold by mistake. */
@@ -264,7 +288,7 @@ export function createLifecycle({ database, ledger, features, claims, pathCase, 
           );
         }
         if (hold.fence !== fence) throw fenced(row, fence);
-        return close(tx, at, row, hold, {
+        return close(tx, at, row, hold, await claimsOfFeature(tx, actor.projectId, slug), {
           verb: 'force',
           as: 'forced',
           to: 'ready',

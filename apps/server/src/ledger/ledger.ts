@@ -5,7 +5,7 @@ import type { IndexChanges } from '../engines/leases/leases.ts';
 import type { Actor, Caller, Idempotency, SystemActor } from '../platform/actor.ts';
 import { AppError, notFound } from '../platform/errors.ts';
 import type { Failpoint } from '../platform/failpoints.ts';
-import { createMutex } from '../platform/mutex.ts';
+import { createLanes } from '../platform/lanes.ts';
 
 export type NewEvent = {
   type: EventType;
@@ -21,13 +21,17 @@ export type Change = {
   /** The version that this change makes. Asking for it is what makes it one. */
   version: () => number;
   nextFence: () => number;
+  /** The transaction's time, as its rows get it from `now()`. RFC 3339. */
+  now: string;
+  /** A write whose answer nobody needs: it travels with the others, and the commit waits for it. */
+  write: (write: Promise<unknown>) => void;
   emit: (event: NewEvent) => void;
   index: IndexChanges;
 };
 
 export type Committed = { projectId: string; ledgerId: string; from: number; to: number; index: IndexChanges; seq: number; events: number };
 
-type LedgerRow = { ledgerId: string; fence: number; ver: number; eventSeq: number };
+type LedgerRow = { ledgerId: string; fence: number; ver: number; eventSeq: number; now: string };
 
 export const noChanges = (): IndexChanges => ({
   claimsEnded: [],
@@ -54,22 +58,36 @@ export function createLedger({
   /** Runs after each commit that changed something, before the caller is answered. Must not throw. */
   committed: (change: Committed) => Promise<void>;
 }) {
-  // Within one process waiting for the row lock happens here, not on a database connection that others need.
-  const exclusive = createMutex();
+  // Waiting for the row lock happens here, not on database connections that others need. A few may wait there: then the
+  // next one's lock is granted the moment the last one commits, without a round trip in between.
+  const inLane = createLanes({ width: database.kind === 'postgres' ? 3 : 1 });
 
   /** `verb` names the failpoints: `<verb>.locked`, `.written`, `.committed`, `.followed`. */
-  async function change<T>(by: Actor | SystemActor, verb: string, work: (tx: Queryable, at: Change) => Promise<T>): Promise<T> {
+  const change = <T>(by: Actor | SystemActor, verb: string, work: (tx: Queryable, at: Change) => Promise<T> | T): Promise<T> =>
+    readAndChange(by, verb, undefined, work);
+
+  /** `read` is sent together with the lock and runs once that is granted: one round trip less under it. */
+  async function readAndChange<T, R>(
+    by: Actor | SystemActor,
+    verb: string,
+    read: ((tx: Queryable) => Promise<R>) | undefined,
+    work: (tx: Queryable, at: Change, found: R) => Promise<T> | T,
+  ): Promise<T> {
     const idempotency = 'system' in by ? undefined : by.idempotency;
-    const done = await exclusive(by.projectId, () =>
+    const done = await inLane(by.projectId, () =>
       database.transaction(async (tx) => {
-        const [row, answered] = await Promise.all([lock(tx, by.projectId), 'system' in by ? undefined : answeredBefore(tx, by)]);
+        const [row, answered, found] = await Promise.all([
+          lock(tx, by.projectId),
+          'system' in by ? undefined : answeredBefore(tx, by),
+          outcomeOf(read?.(tx)),
+        ]);
         if (!row) throw notFound();
         if (answered) return { result: answered.answer as T };
+        if ('error' in found) throw found.error;
         failpoint(`${verb}.locked`);
         const { at, after } = start(by.projectId, row);
-        const result = await work(tx, at);
-        const { next, events } = after();
-        const writes: Promise<unknown>[] = [];
+        const result = await work(tx, at, found.value as R);
+        const { next, events, writes } = after();
         if (events.length > 0 || next.ver !== row.ver || next.fence !== row.fence) writes.push(write(tx, by, row, next, events));
         if (idempotency && !('system' in by)) writes.push(remember(tx, by, idempotency, result));
         await Promise.all(writes);
@@ -94,9 +112,15 @@ export function createLedger({
     return done.result;
   }
 
-  /** The stored answer of a call that is a retry, or undefined. Also refuses a key that was used for something else. */
-  async function replay<T>(by: Actor): Promise<{ answer: T } | undefined> {
-    return by.idempotency ? ((await answeredBefore(database.db, by)) as { answer: T } | undefined) : undefined;
+  /** Runs `work`. When it is refused, but is the retry of a call that took place, the answer is that call's. */
+  async function retriable<T>(by: Actor, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      const answered = error instanceof AppError && by.idempotency ? await answeredBefore(database.db, by) : undefined;
+      if (answered) return answered.answer as T;
+      throw error;
+    }
   }
 
   /** For what belongs to no project yet: `work` and its answer in one commit, so that a retry finds the answer. */
@@ -112,22 +136,46 @@ export function createLedger({
     });
   }
 
-  return { change, replay, once };
+  return { change, readAndChange, retriable, once };
 }
 
+/** A failure of the read must not hide that the call was answered before. */
+const outcomeOf = <R>(reading: Promise<R> | undefined): Promise<{ value: R | undefined } | { error: unknown }> =>
+  reading === undefined
+    ? Promise.resolve({ value: undefined })
+    : reading.then(
+        (value) => ({ value }),
+        (error: unknown) => ({ error }),
+      );
+
 async function lock(tx: Queryable, projectId: string): Promise<LedgerRow | undefined> {
-  const [row] = await rows<{ ledger_id: string; fence: string; ver: string; event_seq: string }>(
+  const [row] = await rows<{ ledger_id: string; fence: string; ver: string; event_seq: string; now: string }>(
     tx,
-    sql`select ledger_id, fence, ver, event_seq from ledgers where project_id = ${projectId} for update`,
+    sql`select ledger_id, fence, ver, event_seq, now()::timestamptz(3) as now from ledgers where project_id = ${projectId} for update`,
   );
-  return row && { ledgerId: row.ledger_id, fence: Number(row.fence), ver: Number(row.ver), eventSeq: Number(row.event_seq) };
+  return (
+    row && {
+      ledgerId: row.ledger_id,
+      fence: Number(row.fence),
+      ver: Number(row.ver),
+      eventSeq: Number(row.event_seq),
+      now: new Date(row.now).toISOString(),
+    }
+  );
 }
 
 function start(projectId: string, row: LedgerRow) {
   const next = { ...row };
   const events: NewEvent[] = [];
+  const writes: Promise<unknown>[] = [];
   const at: Change = {
     projectId,
+    now: row.now,
+    write: (write) => {
+      // It is awaited before the commit; until then its failure is nobody's.
+      write.catch(() => undefined);
+      writes.push(write);
+    },
     version: () => (next.ver = row.ver + 1),
     nextFence: () => (next.fence += 1),
     emit: (event) => {
@@ -136,7 +184,7 @@ function start(projectId: string, row: LedgerRow) {
     },
     index: noChanges(),
   };
-  return { at, after: () => ({ next, events }) };
+  return { at, after: () => ({ next, events, writes }) };
 }
 
 async function write(tx: Queryable, by: Actor | SystemActor, row: LedgerRow, next: LedgerRow, events: NewEvent[]) {
