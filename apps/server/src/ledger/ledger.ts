@@ -24,7 +24,7 @@ export type Change = {
   /** The transaction's time, as its rows get it from `now()`. RFC 3339. */
   now: string;
   /** A write whose answer nobody needs: it travels with the others, and the commit waits for it. */
-  write: (write: Promise<unknown>) => void;
+  write: (write: PromiseLike<unknown>) => void;
   emit: (event: NewEvent) => void;
   index: IndexChanges;
 };
@@ -172,9 +172,10 @@ function start(projectId: string, row: LedgerRow) {
     projectId,
     now: row.now,
     write: (write) => {
-      // It is awaited before the commit; until then its failure is nobody's.
-      write.catch(() => undefined);
-      writes.push(write);
+      // Drizzle's are run by each `then`: here once. Until the commit waits for it, its failure is nobody's.
+      const sent = Promise.resolve(write);
+      sent.catch(() => undefined);
+      writes.push(sent);
     },
     version: () => (next.ver = row.ver + 1),
     nextFence: () => (next.fence += 1),
