@@ -13,6 +13,7 @@ const Metadata = z
 export const OpenSessionBody = z.strictObject({
   featureId: z.string().max(64).nullish(),
   metadata: Metadata.optional(),
+  /** Which program; the default session is nobody's and ignores it. */
   agent: z
     .string()
     .regex(/^[a-z0-9][a-z0-9._-]{0,31}$/, 'Use up to 32 lower-case letters, digits, dots, dashes or underscores, such as "claude".')
@@ -45,6 +46,8 @@ export const Session = z
     leaseSeconds: z.number(),
     /** Null when the session is over, or while the lease store is away. */
     expiresAt: Timestamp.nullable(),
+    /** Slugs that the agent's previous session, under the same agentSessionId, left parked or interrupted: `resume` adopts them. */
+    resumable: z.array(z.string()).optional(),
   })
   .meta({ id: 'Session' });
 export type Session = z.infer<typeof Session>;
@@ -68,7 +71,15 @@ export const Heartbeat = z
   .meta({ id: 'Heartbeat' });
 export type Heartbeat = z.infer<typeof Heartbeat>;
 
-export const HeartbeatsBody = z.strictObject({ sessions: z.array(z.string().max(64)).min(1).max(500) });
+const Count = z.number().int().min(0).max(1_000_000);
+export const HeartbeatsBody = z.strictObject({
+  sessions: z.array(z.string().max(64)).min(1).max(500),
+  /** What the guard saw since the last beat: edits tried, and of them those denied. */
+  activity: z
+    .array(z.strictObject({ session: z.string().max(64), edits: Count, denials: Count }))
+    .max(500)
+    .optional(),
+});
 export const Heartbeats = z
   .object({
     sessions: z.array(

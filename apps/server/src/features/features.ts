@@ -8,6 +8,7 @@ import type { Change, Ledger } from '../ledger/index.ts';
 import type { Actor } from '../platform/actor.ts';
 import { AppError, notFound } from '../platform/errors.ts';
 import { isUuid } from '../platform/ids.ts';
+import { requireLive } from '../sessions/index.ts';
 import {
   deleteDraft,
   dependencies,
@@ -135,7 +136,7 @@ export function createFeatures({ database, ledger, claims, pathCase, deadlines }
     const touches = body.touches && parseTouches(body.touches, 'touches', await pathCase(actor.projectId));
     return claims.attempt(actor.projectId, () =>
       ledger.change(actor, 'update', async (tx, at) => {
-        const row = await require(tx, actor.projectId, slug);
+        const [row] = await Promise.all([require(tx, actor.projectId, slug), actor.session && requireLive(tx, actor.session)]);
         if (ifMatch !== undefined && ifMatch !== row.version) {
           throw new AppError(
             'PRECONDITION_FAILED',

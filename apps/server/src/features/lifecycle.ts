@@ -243,7 +243,7 @@ export function createLifecycle({ database, ledger, features, claims, pathCase, 
     }
     return claims.attempt(actor.projectId, () =>
       ledger.change(actor, 'cancel', async (tx, at) => {
-        const now = await features.require(tx, actor.projectId, slug);
+        const [now] = await Promise.all([features.require(tx, actor.projectId, slug), actor.session && requireLive(tx, actor.session)]);
         if (now.status === 'cancelled') return view(now);
         if (now.hold) throw heldBy(now);
         if (now.status === 'done') throw illegal(now, 'What is done cannot be cancelled.');

@@ -71,7 +71,8 @@ export function createSessions({ database, leases, ledger, terms, bringUp, store
   /** Gets or creates the live session of (agent, agentSessionId), or the key's default one. `created` tells which. */
   async function open(actor: Actor, body: OpenSessionBody): Promise<{ session: Session; ref: SessionRef; created: boolean }> {
     const isDefault = body.agentSessionId === undefined;
-    const agent = body.agent ?? (isDefault ? 'default' : 'agent');
+    // The default one has one name, whoever opens it: calls that name no session must find it.
+    const agent = isDefault ? 'default' : (body.agent ?? 'agent');
     const agentSessionId = body.agentSessionId ?? actor.keyId;
     const kept = body.keeper ?? false;
     const ttlMs = isDefault ? terms.defaultMs : kept ? terms.keptMs : terms.unkeptMs;
@@ -119,13 +120,12 @@ export function createSessions({ database, leases, ledger, terms, bringUp, store
         of: { engineerId: actor.engineer.id, engineerName: actor.engineer.name, sessionId: id, agent },
         data: { sessionId: id, agent, parentId: session.parentId },
       });
-      const now = new Date().toISOString();
       return {
         ...session,
         engineerName: actor.engineer.name,
         engineerEmail: actor.engineer.email,
         status: 'active' as const,
-        createdAt: now,
+        createdAt: at.now,
         endedAt: null,
         raced: false,
       };
