@@ -1,6 +1,17 @@
 import { z } from 'zod';
 import { AcceptInvitationBody, Invitation, InviteBody, Me, RegisterBody, Registered } from './auth.ts';
-import { Check, CheckBody, Claim, ClaimBody, HeldPaths, RefreshBody, Refreshed, ReleaseClaimsBody } from './claims.ts';
+import {
+  Check,
+  CheckBody,
+  Claim,
+  ClaimBody,
+  HeldPaths,
+  RefreshBody,
+  Refreshed,
+  ReleaseClaimsBody,
+  Verification,
+  VerifyBody,
+} from './claims.ts';
 import { page } from './common.ts';
 import type { ErrorCode } from './errors.ts';
 import {
@@ -15,7 +26,7 @@ import {
   UpdateFeatureBody,
 } from './features.ts';
 import { EventsPage, EventsQuery, WsTicket, WsTicketBody } from './feed.ts';
-import { AddMemberBody, CreateProjectBody, Membership, Project, ProjectWithMembers } from './projects.ts';
+import { AddMemberBody, CreateProjectBody, Membership, Project, ProjectWithMembers, UpdateProjectBody } from './projects.ts';
 import { ActiveSession, EndSessionBody, Heartbeat, Heartbeats, HeartbeatsBody, OpenSessionBody, Session } from './sessions.ts';
 import { Meta, ProjectStatus } from './status.ts';
 
@@ -108,6 +119,16 @@ export const api = {
     errors: [],
     rate: 'read',
     role: 'readonly',
+  }),
+  updateProject: route({
+    method: 'patch',
+    path: P,
+    summary: 'Change a project, or what its guards do',
+    body: UpdateProjectBody,
+    response: Project,
+    errors: [],
+    rate: 'write',
+    role: 'lead',
   }),
   addMember: route({
     method: 'post',
@@ -353,6 +374,17 @@ export const api = {
     summary: 'Would these paths be free for the acting session? Changes nothing',
     body: CheckBody,
     response: Check,
+    errors: [],
+    rate: 'check',
+    role: 'readonly',
+    session: 'optional',
+  }),
+  verifyClaims: route({
+    method: 'post',
+    path: `${P}/claims/verify`,
+    summary: 'Ours, theirs, unclaimed: for commits, pushes and CI. Always from the ledger; changes nothing',
+    body: VerifyBody,
+    response: Verification,
     errors: [],
     rate: 'check',
     role: 'readonly',

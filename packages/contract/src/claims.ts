@@ -42,6 +42,25 @@ export const Check = z
   .meta({ id: 'Check' });
 export type Check = z.infer<typeof Check>;
 
+export const VerifyBody = z.strictObject({
+  paths: ClaimInputs.min(1),
+  /** The fence that the change was made under (a commit's trailer): refused when that hold has ended otherwise than by its own session. */
+  fence: Fence.optional(),
+});
+export const Verification = z
+  .object({
+    /** Held by the acting session or an ancestor. */
+    ours: z.array(z.string()),
+    theirs: z.array(Conflict),
+    unclaimed: z.array(z.string()),
+    /** Null when no fence was named. `stale`: lost, forced or handed over, so somebody else may have the paths now. */
+    fence: z
+      .object({ fence: z.number().int(), state: z.enum(['open', 'released', 'stale', 'unknown']), featureSlug: z.string().nullable() })
+      .nullable(),
+  })
+  .meta({ id: 'Verification' });
+export type Verification = z.infer<typeof Verification>;
+
 export const ClaimBody = z.strictObject({
   paths: ClaimInputs.min(1),
   /** Extends this hold of the session; without it, the session's ad hoc hold, which is made when there is none. */

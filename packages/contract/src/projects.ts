@@ -10,6 +10,32 @@ export const CreateProjectBody = z.strictObject({
   defaultBranch: Line(255).default('main'),
 });
 
+/** Paths by name: `bun.lock` anywhere, `dist/` a directory anywhere, `docs/api/` one directory; `*` within a name. */
+const PathList = z.array(Line(200)).max(200);
+export const editPolicies = ['claim', 'strict', 'warn'] as const;
+export const ProjectPolicy = z
+  .object({
+    /** An edit of a free path by a session: claimed for it, denied, or only told. */
+    edits: z.enum(editPolicies),
+    /** Manifests, lockfiles, schemas: never taken by pick; claimed at the edit, given back at the commit. */
+    brief: z.array(z.string()),
+    /** Generated files: never denied. */
+    derived: z.array(z.string()),
+  })
+  .meta({ id: 'ProjectPolicy' });
+export type ProjectPolicy = z.infer<typeof ProjectPolicy>;
+export const defaultPolicy: ProjectPolicy = { edits: 'claim', brief: [], derived: [] };
+
+export const UpdateProjectBody = z
+  .strictObject({
+    name: Line(120).optional(),
+    repoUrl: Text(1000).nullish(),
+    repoPath: Text(1000).nullish(),
+    defaultBranch: Line(255).optional(),
+    policy: z.strictObject({ edits: z.enum(editPolicies).optional(), brief: PathList.optional(), derived: PathList.optional() }).optional(),
+  })
+  .refine((body) => Object.keys(body).length > 0, 'Name at least one field to change.');
+
 export const Project = z
   .object({
     id: z.string(),
@@ -18,6 +44,7 @@ export const Project = z
     repoUrl: z.string().nullable(),
     repoPath: z.string().nullable(),
     defaultBranch: z.string(),
+    policy: ProjectPolicy,
     createdAt: Timestamp,
     updatedAt: Timestamp,
   })

@@ -10,6 +10,8 @@ export const ProjectStatus = z
     sessions: z.array(Session.extend({ engineer: z.object({ id: z.string(), name: z.string(), email: z.string() }) })),
     /** Features whose session was lost: work to take over. */
     interrupted: z.array(Feature),
+    /** Edits that guards saw in the sessions shown, and of them those denied. */
+    edits: z.object({ tried: z.number().int(), denied: z.number().int() }),
     /** Where the feed stood when this was read: join with it to miss nothing. */
     cursor: z.string(),
   })
