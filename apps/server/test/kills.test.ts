@@ -22,7 +22,8 @@ type Kill = { verb: Verb; point: string; retries: boolean };
 
 /**
  * Neighbours differ in their verb, so that what is done after one kill never passes the point that is armed for the next.
- * Those without a retry take turns: each is killed on one of the engine sets, on both with NEXUS_TEST_KILLS=all.
+ * NEXUS_TEST_KILLS=all leaves none out. Otherwise each kill without a retry is left to one engine set, and embedded does
+ * without `followed`: there the index ends with the process, so nothing tells it from `committed`.
  */
 function kills(set: EngineSet): Kill[] {
   const all: Kill[] = [];
@@ -30,8 +31,9 @@ function kills(set: EngineSet): Kill[] {
     for (const point of points) all.push(...verbs.map((verb) => ({ verb, point, retries })));
     all.splice(-3, 0, { verb: 'lose', point: 'condemned', retries });
   }
+  if (process.env['NEXUS_TEST_KILLS'] === 'all') return all;
   const turn = set === 'team' ? 0 : 1;
-  return all.filter(({ retries }, position) => retries || position % 2 === turn || process.env['NEXUS_TEST_KILLS'] === 'all');
+  return all.filter(({ point, retries }, position) => (retries || position % 2 === turn) && (set === 'team' || point !== 'followed'));
 }
 
 onEachEngineSet('kills', (set) => {
@@ -43,6 +45,7 @@ onEachEngineSet('kills', (set) => {
   let keeper: Keepalive;
   let ledger: Database | undefined;
   let drop = async () => undefined as void;
+  let projectId: string;
 
   beforeAll(async () => {
     const own = set === 'team' ? await createTestDatabase() : undefined;
@@ -55,8 +58,9 @@ onEachEngineSet('kills', (set) => {
     }
     lead = await people(server.anonymous).engineer('Lead');
     keeper = keepalive({ client: lead, everyMs: 300 });
-    for (const kill of plan) {
-      const scene = await scenes[kill.verb](await newProject());
+    ({ id: projectId } = await lead.createProject({ body: { name: 'Project', slug: 'project' } }));
+    for (const [position, kill] of plan.entries()) {
+      const scene = await scenes[kill.verb]({ lead, projectId, name: `${kill.verb}-${position}` });
       prepared.set(kill, scene);
       keeper.add(...scene.sessions);
     }
@@ -70,21 +74,16 @@ onEachEngineSet('kills', (set) => {
     rmSync(dataDir, { recursive: true, force: true });
   });
 
-  async function newProject() {
-    const { id: projectId } = await lead.createProject({ body: { name: 'Project', slug: `p-${crypto.randomUUID()}` } });
-    return { lead, projectId };
-  }
-
-  async function expectSound({ projectId }: Scene) {
+  async function expectSound({ name }: Scene) {
     expect(await auditAnswers(lead, projectId)).toEqual([]);
     if (ledger) expect(await auditLedger(ledger.db, projectId)).toEqual([]);
-    await eventually('the index agrees with the ledger', async () => (await auditIndex(lead, projectId)).length === 0, 10_000);
+    await eventually('the index agrees with the ledger', async () => (await auditIndex(lead, projectId, { under: `${name}/` })).length === 0, 10_000);
   }
 
   /** Runs the verb against a server that ends itself there, and starts that anew, armed for the next kill. */
   async function crashAt({ verb, point }: Kill, scene: Scene, key: string) {
     await server.start(`${verb}.${point}`);
-    const before = await stateOf(lead, scene);
+    const before = await stateOf(lead, projectId, scene);
     const answer = await scene.act(key, { retries: 0 }).catch((error: unknown) => error);
     expect(answer).toBeInstanceOf(NexusUnreachable);
     await server.ended();
@@ -103,9 +102,11 @@ onEachEngineSet('kills', (set) => {
       if (!scene) throw new Error('The scene was not prepared.');
       const key = crypto.randomUUID();
       const before = await crashAt(kill, scene, key);
-      const after = await stateOf(lead, scene);
-      // Condemned, the session is lost by whoever sweeps; a store that went with the process has forgotten it.
-      if (point !== 'condemned') {
+      const after = await stateOf(lead, projectId, scene);
+      // A session that is condemned is lost by whoever sweeps; a store that went with the process has forgotten it.
+      if (point === 'condemned') {
+        if (set === 'team') await eventually('the sweep finishes what the kill left', async () => scene.isDone(await stateOf(lead, projectId, scene)), 10_000);
+      } else {
         if (happened) expect(scene.isDone(after)).toBe(true);
         else expect(after).toEqual(before);
       }
@@ -113,18 +114,18 @@ onEachEngineSet('kills', (set) => {
       if (!retries) return;
 
       const answer = await scene.act(key);
-      const done = await stateOf(lead, scene);
+      const done = await stateOf(lead, projectId, scene);
       expect(scene.isDone(done)).toBe(true);
       if (happened) expect(done).toEqual(after);
       expect(await scene.act(key)).toEqual(answer);
-      expect(await stateOf(lead, scene)).toEqual(done);
+      expect(await stateOf(lead, projectId, scene)).toEqual(done);
       await expectSound(scene);
     }, 60_000);
   }
 
   test('killed three times while it sweeps a silent session: the session is lost in the end, its feature free', async () => {
     await server.start();
-    const scene = await scenes.release(await newProject());
+    const scene = await scenes.release({ lead, projectId, name: 'swept' });
     keeper.add(...scene.sessions);
     for (const point of ['condemned', 'locked', 'written']) {
       await server.start(`lose.${point}`);
@@ -135,7 +136,7 @@ onEachEngineSet('kills', (set) => {
       keeper.add(...scene.sessions);
     }
     keeper.forget(...scene.sessions);
-    await eventually('the session is lost', async () => (await stateOf(lead, scene)).sessions.length === 0, (TTL + GRACE + 2) * 1000 + 10_000);
+    await eventually('the session is lost', async () => (await stateOf(lead, projectId, scene)).sessions.length === 0, (TTL + GRACE + 2) * 1000 + 10_000);
     await expectSound(scene);
   }, 120_000);
 
@@ -143,18 +144,18 @@ onEachEngineSet('kills', (set) => {
     await server.start();
     keeper.forget(...[...prepared.values()].flatMap(({ sessions }) => sessions));
     const left = async () => {
-      for (const scene of prepared.values()) if ((await stateOf(lead, scene)).claims.some(({ parked }) => !parked)) return false;
+      for (const scene of prepared.values()) if ((await stateOf(lead, projectId, scene)).claims.some(({ parked }) => !parked)) return false;
       return true;
     };
     // Looking takes a while too, on a busy machine.
     await eventually('every hold has ended or is parked', left, (TTL + GRACE + 2) * 1000 + 10_000);
-    for (const scene of prepared.values()) expect(await auditAnswers(lead, scene.projectId)).toEqual([]);
+    expect(await auditAnswers(lead, projectId)).toEqual([]);
   }, 120_000);
 
   test('the ledger tells of nothing that breaks a rule', async () => {
     await server.kill();
     const database = ledger ?? (await openPglite({ dataDir, migrations }));
-    for (const { projectId } of prepared.values()) expect(await auditLedger(database.db, projectId)).toEqual([]);
+    expect(await auditLedger(database.db, projectId)).toEqual([]);
     if (!ledger) await database.close();
   }, 120_000);
 });

@@ -153,11 +153,11 @@ export async function auditAnswers(client: Client, projectId: string): Promise<s
  * Where the index that answers checks differs from the ledger: each held path, asked for alone, must be refused. A path
  * that is free is always judged by the ledger, so only what the index lacks can show.
  */
-export async function auditIndex(client: Client, projectId: string): Promise<string[]> {
+export async function auditIndex(client: Client, projectId: string, { under = '' }: { under?: string } = {}): Promise<string[]> {
   const stranger = client.with({ session: undefined });
   const claims = await stranger.listClaims({ projectId });
   const missing: string[] = [];
-  for (const { filePath } of claims) {
+  for (const { filePath } of claims.filter((claim) => claim.filePath.startsWith(under))) {
     const { paths } = await stranger.checkClaims({ projectId, body: { paths: [filePath] } });
     if (paths[0]?.state !== 'held') missing.push(`${filePath} is held, and a check says ${paths[0]?.state}`);
   }

@@ -6,7 +6,8 @@ export type Verb = (typeof verbs)[number];
 
 export type State = Awaited<ReturnType<typeof stateOf>>;
 export type Scene = {
-  projectId: string;
+  /** Its feature's slug, the folder of its paths, and its sessions' agent. */
+  name: string;
   /** Whom to beat for, as long as they are to live. */
   sessions: string[];
   /** The verb, under this idempotency key; answers what a retry must answer alike. */
@@ -14,62 +15,59 @@ export type Scene = {
   isDone: (state: State) => boolean;
 };
 
-type Stage = { lead: Client; projectId: string };
+type Stage = { lead: Client; projectId: string; name: string };
 
-/** What the verbs change: who holds what, which features are where, who is alive. */
-export async function stateOf(lead: Client, { projectId }: { projectId: string }) {
-  const [features, claims, sessions, page] = await Promise.all([
-    lead.listFeatures({ projectId, query: { limit: 100 } }),
-    lead.listClaims({ projectId }),
-    lead.activeSessions({ projectId }),
-    lead.events({ projectId, query: { after: '0', limit: 1000 } }),
-  ]);
+/** What the verbs change: who holds what, where the feature is, who is alive, and how long the project's feed is. */
+export async function stateOf(lead: Client, projectId: string, { name }: Pick<Scene, 'name'>) {
+  const [features, { claims, sessions, cursor }] = await Promise.all([lead.listFeatures({ projectId, query: { limit: 100 } }), lead.status({ projectId })]);
+  const found = features.items.find(({ slug }) => slug === name);
   return {
-    features: features.items.map(({ slug, status, fence, heldBy, touches, interrupted }) => ({ slug, status, fence, heldBy: heldBy?.sessionId ?? null, touches, interrupted })),
-    claims: claims.map(({ filePath, sessionId, fence, parked }) => ({ filePath, sessionId, fence, parked })),
-    sessions: sessions.map(({ session }) => session.id).sort(),
-    events: page.items.length,
+    feature: found && { status: found.status, fence: found.fence, heldBy: found.heldBy?.sessionId ?? null, touches: found.touches, interrupted: found.interrupted },
+    claims: claims.filter(({ agent }) => agent === name).map(({ filePath, sessionId, fence, parked }) => ({ filePath, sessionId, fence, parked })),
+    sessions: sessions.filter(({ agent }) => agent === name).map(({ id }) => id),
+    events: cursor,
   };
 }
 
-const slug = 'work';
-const touches = ['src/a.ts', 'src/b/', 'ro:docs/'];
+const touchesOf = (name: string) => [`${name}/a.ts`, `${name}/b/`, `ro:${name}/docs/`];
+const session = ({ lead, projectId, name }: Stage) => terminal(lead, projectId, { agent: name, keeper: true });
+const ready = ({ lead, projectId, name }: Stage) => readyFeature(lead, projectId, name, touchesOf(name));
 
 /** One feature, held by one session. */
-async function held({ lead, projectId }: Stage) {
-  const agent = await terminal(lead, projectId, { keeper: true });
-  await readyFeature(lead, projectId, slug, touches);
-  const { fence } = await agent.pickFeature({ projectId, slug });
+async function held(stage: Stage) {
+  const agent = await session(stage);
+  await ready(stage);
+  const { fence } = await agent.pickFeature({ projectId: stage.projectId, slug: stage.name });
   return { agent, fence: fence ?? 0 };
 }
 
 /** A verb that ends the hold of the feature and moves it on. */
-const ending = (name: 'doneFeature' | 'releaseFeature' | 'cancelFeature', status: string) => async (stage: Stage): Promise<Scene> => {
-  const { projectId } = stage;
+const ending = (verb: 'doneFeature' | 'releaseFeature' | 'cancelFeature', status: string) => async (stage: Stage): Promise<Scene> => {
+  const { projectId, name } = stage;
   const { agent, fence } = await held(stage);
   return {
-    projectId,
+    name,
     sessions: [agent.sessionId],
-    act: async (idempotencyKey, options) => (await agent.with({ ...options })[name]({ projectId, slug, body: { fence } }, { idempotencyKey })).status,
-    isDone: ({ features, claims }) => features[0]?.status === status && features[0].fence === null && claims.length === 0,
+    act: async (idempotencyKey, options) => (await agent.with({ ...options })[verb]({ projectId, slug: name, body: { fence } }, { idempotencyKey })).status,
+    isDone: ({ feature, claims }) => feature?.status === status && feature.fence === null && claims.length === 0,
   };
 };
 
 /** Its session leaves: with good bye, or seen to be dead. */
 const leaving = (reason: 'ended' | 'died') => async (stage: Stage): Promise<Scene> => {
-  const { lead, projectId } = stage;
+  const { lead, projectId, name } = stage;
   const { agent } = await held(stage);
-  await agent.claim({ projectId, body: { paths: ['extra.ts'] } });
-  const { id: child } = await lead.openSession({ projectId, body: { agent: 'claude', agentSessionId: crypto.randomUUID(), parentId: agent.sessionId, keeper: true } });
+  await agent.claim({ projectId, body: { paths: [`${name}/extra.ts`] } });
+  const { id: child } = await lead.openSession({ projectId, body: { agent: name, agentSessionId: crypto.randomUUID(), parentId: agent.sessionId, keeper: true } });
   return {
-    projectId,
+    name,
     sessions: [agent.sessionId, child],
     act: async (idempotencyKey, options) => (await lead.with({ ...options }).endSession({ projectId, sessionId: agent.sessionId, body: { reason } }, { idempotencyKey })).status,
-    isDone: ({ features, claims, sessions }) => features[0]?.status === 'ready' && features[0].interrupted === (reason === 'died') && claims.length === 0 && sessions.length === 0,
+    isDone: ({ feature, claims, sessions }) => feature?.status === 'ready' && feature.interrupted === (reason === 'died') && claims.length === 0 && sessions.length === 0,
   };
 };
 
-/** For each verb that changes who holds what: a project in which it is about to happen. */
+/** For each verb that changes who holds what: everything ready for it to happen. */
 export const scenes: Record<Verb, (stage: Stage) => Promise<Scene>> = {
   done: ending('doneFeature', 'done'),
   release: ending('releaseFeature', 'ready'),
@@ -77,79 +75,83 @@ export const scenes: Record<Verb, (stage: Stage) => Promise<Scene>> = {
   end: leaving('ended'),
   lose: leaving('died'),
 
-  async pick({ lead, projectId }) {
-    const agent = await terminal(lead, projectId, { keeper: true });
-    await readyFeature(lead, projectId, slug, touches);
+  async pick(stage) {
+    const { projectId, name } = stage;
+    const agent = await session(stage);
+    await ready(stage);
     return {
-      projectId,
+      name,
       sessions: [agent.sessionId],
-      act: async (idempotencyKey, options) => (await agent.with({ ...options }).pickFeature({ projectId, slug }, { idempotencyKey })).fence,
-      isDone: ({ features, claims }) => features[0]?.heldBy === agent.sessionId && features[0].fence === 1 && claims.length === 3,
+      act: async (idempotencyKey, options) => (await agent.with({ ...options }).pickFeature({ projectId, slug: name }, { idempotencyKey })).fence,
+      isDone: ({ feature, claims }) => feature?.heldBy === agent.sessionId && feature.fence !== null && claims.length === 3,
     };
   },
 
   async resume(stage) {
-    const { lead, projectId } = stage;
+    const { lead, projectId, name } = stage;
     const before = await held(stage);
-    await lead.endSession({ projectId, sessionId: before.agent.sessionId, body: { reason: 'ended', unlanded: [slug] } });
-    const agent = await terminal(lead, projectId, { keeper: true });
+    await lead.endSession({ projectId, sessionId: before.agent.sessionId, body: { reason: 'ended', unlanded: [name] } });
+    const agent = await session(stage);
     return {
-      projectId,
+      name,
       sessions: [agent.sessionId],
-      act: async (idempotencyKey, options) => (await agent.with({ ...options }).resumeFeature({ projectId, slug }, { idempotencyKey })).fence,
-      isDone: ({ features, claims }) => features[0]?.heldBy === agent.sessionId && features[0].fence === before.fence + 1 && claims.length === 3,
+      act: async (idempotencyKey, options) => (await agent.with({ ...options }).resumeFeature({ projectId, slug: name }, { idempotencyKey })).fence,
+      isDone: ({ feature, claims }) => feature?.heldBy === agent.sessionId && feature.fence !== null && feature.fence > before.fence && claims.length === 3,
     };
   },
 
   async force(stage) {
-    const { lead, projectId } = stage;
+    const { lead, projectId, name } = stage;
     const { agent, fence } = await held(stage);
     return {
-      projectId,
+      name,
       sessions: [agent.sessionId],
       act: async (idempotencyKey, options) =>
-        (await lead.with({ ...options }).forceReleaseFeature({ projectId, slug, body: { fence, reason: 'It is urgent.' } }, { idempotencyKey })).status,
-      isDone: ({ features, claims }) => features[0]?.status === 'ready' && features[0].interrupted && claims.length === 0,
+        (await lead.with({ ...options }).forceReleaseFeature({ projectId, slug: name, body: { fence, reason: 'It is urgent.' } }, { idempotencyKey })).status,
+      isDone: ({ feature, claims }) => feature?.status === 'ready' && feature.interrupted && claims.length === 0,
     };
   },
 
-  async claim({ lead, projectId }) {
-    const agent = await terminal(lead, projectId, { keeper: true });
+  async claim(stage) {
+    const { projectId, name } = stage;
+    const agent = await session(stage);
     return {
-      projectId,
+      name,
       sessions: [agent.sessionId],
-      act: (idempotencyKey, options) => agent.with({ ...options }).claim({ projectId, body: { paths: touches } }, { idempotencyKey }),
-      isDone: ({ claims }) => claims.length === 3 && claims.every(({ fence }) => fence === 1),
+      act: (idempotencyKey, options) => agent.with({ ...options }).claim({ projectId, body: { paths: touchesOf(name) } }, { idempotencyKey }),
+      isDone: ({ claims }) => claims.length === 3 && new Set(claims.map(({ fence }) => fence)).size === 1,
     };
   },
 
-  async unclaim({ lead, projectId }) {
-    const agent = await terminal(lead, projectId, { keeper: true });
-    await agent.claim({ projectId, body: { paths: [...touches, 'kept.ts'] } });
+  async unclaim(stage) {
+    const { projectId, name } = stage;
+    const agent = await session(stage);
+    await agent.claim({ projectId, body: { paths: [...touchesOf(name), `${name}/kept.ts`] } });
     return {
-      projectId,
+      name,
       sessions: [agent.sessionId],
       // Not a POST, so it has no key: giving back what is given back changes nothing.
-      act: async (_, options) => (await agent.with({ ...options }).releaseClaims({ projectId, body: { paths: touches } })).paths,
+      act: async (_, options) => (await agent.with({ ...options }).releaseClaims({ projectId, body: { paths: touchesOf(name) } })).paths,
       isDone: ({ claims }) => claims.length === 1,
     };
   },
 
   async update(stage) {
-    const { projectId } = stage;
+    const { projectId, name } = stage;
     const { agent, fence } = await held(stage);
     return {
-      projectId,
+      name,
       sessions: [agent.sessionId],
-      act: async (_, options) => (await agent.with({ ...options }).updateFeature({ projectId, slug, body: { touches: ['src/a.ts', 'new.ts'], fence } })).touches,
-      isDone: ({ features, claims }) => features[0]?.touches.length === 2 && features[0].fence === fence && claims.length === 2,
+      act: async (_, options) => (await agent.with({ ...options }).updateFeature({ projectId, slug: name, body: { touches: [`${name}/a.ts`, `${name}/new.ts`], fence } })).touches,
+      isDone: ({ feature, claims }) => feature?.touches.length === 2 && feature.fence === fence && claims.length === 2,
     };
   },
 
-  async open({ lead, projectId }) {
-    const body = { agent: 'claude', agentSessionId: crypto.randomUUID(), keeper: true };
+  async open(stage) {
+    const { lead, projectId, name } = stage;
+    const body = { agent: name, agentSessionId: crypto.randomUUID(), keeper: true };
     return {
-      projectId,
+      name,
       sessions: [],
       act: async (idempotencyKey, options) => (await lead.with({ ...options }).openSession({ projectId, body }, { idempotencyKey })).id,
       isDone: ({ sessions }) => sessions.length === 1,
