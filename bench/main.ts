@@ -3,9 +3,10 @@ import { closeAll } from '../scripts/lib/closers.mjs';
 import { type EngineSet, startTeamEngines } from './lib/engines.ts';
 import type { Row } from './lib/row.ts';
 import { type Line, machine, table } from './lib/table.ts';
+import { checks } from './rows/checks.ts';
 import { picks } from './rows/picks.ts';
 
-const rows: Row[] = [picks];
+const rows: Row[] = [picks, checks];
 const usage = `bun run bench [${rows.map(({ name }) => name).join('|')} …] [--engines embedded|team|both] [--quick] [--json]`;
 
 /** Measures the rows of the design's table of speeds. Exit code 1 when a goal is missed; with `--quick` the numbers are too rough for that. */

@@ -10,7 +10,14 @@ export type LoadRequest = {
   headers: Record<string, string>;
   body?: string;
 };
-export type LoadJob = { url: string; connections: LoadRequest[][]; warmSeconds: number; seconds: number };
+export type LoadJob = {
+  url: string;
+  connections: LoadRequest[][];
+  warmSeconds: number;
+  seconds: number;
+  /** Over all connections; without it each sends as soon as it has its answer. */
+  perSecond?: number;
+};
 export type LoadResult = {
   perSecond: number;
   /** Answers by status that were not 2xx, with one body as a sample. */
@@ -43,16 +50,18 @@ function answerLength(text: string): number | undefined {
   return last < 0 ? undefined : last + 5;
 }
 
-async function run({ url, connections, warmSeconds, seconds }: LoadJob): Promise<LoadResult> {
+async function run({ url, connections, warmSeconds, seconds, perSecond }: LoadJob): Promise<LoadResult> {
   const { hostname, port, host } = new URL(url);
   const started = performance.now();
   const [from, until] = [started + warmSeconds * 1000, started + (warmSeconds + seconds) * 1000];
   const times = new Map<string, number[]>();
   const result: LoadResult = { perSecond: 0, failed: {}, kinds: {} };
   let counted = 0;
+  const interval = perSecond === undefined ? 0 : (1000 * connections.length) / perSecond;
 
-  const drive = (requests: LoadRequest[]) =>
+  const drive = (requests: LoadRequest[], position: number) =>
     new Promise<void>((resolve, reject) => {
+      let due = started + (interval * position) / connections.length;
       const ready = requests.map((request) => prepare(request, host));
       let next = 0;
       let sent = 0;
@@ -66,11 +75,16 @@ async function run({ url, connections, warmSeconds, seconds }: LoadJob): Promise
         sent = performance.now();
         socket.write(render(request));
       };
+      const paced = (socket: { write: (data: string) => number }) => {
+        due = Math.max(due + interval, performance.now());
+        if (interval === 0) send(socket);
+        else setTimeout(() => send(socket), due - performance.now());
+      };
       void Bun.connect({
         hostname,
         port: Number(port),
         socket: {
-          open: send,
+          open: paced,
           data(socket, chunk) {
             text += chunk.toString('latin1');
             const length = answerLength(text);
@@ -91,7 +105,7 @@ async function run({ url, connections, warmSeconds, seconds }: LoadJob): Promise
             if (now > until && next === 0) {
               socket.end();
               resolve();
-            } else send(socket);
+            } else paced(socket);
           },
           close: () => resolve(),
           error: (_socket, error) => reject(error),
