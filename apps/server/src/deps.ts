@@ -105,25 +105,25 @@ export async function createDeps({
     over: recovery.over,
   });
   const { deadlines } = sessions;
-  const { pathCase } = projects;
+  const { rules } = projects;
   const claims = createClaims({
     database,
     leases,
     ledger,
-    pathCase,
+    rules,
     deadlines,
     storeWasAway: index.wasAway,
     loseStale: recovery.loseStale,
     over: recovery.over,
     beat: sessions.heartbeat,
   });
-  const features = createFeatures({ database, ledger, claims, pathCase, deadlines });
+  const features = createFeatures({ database, ledger, claims, rules, deadlines });
   const lifecycle = createLifecycle({
     database,
     ledger,
     features,
     claims,
-    pathCase,
+    rules,
     loseAllStale: (projectId) => recovery.loseStale(projectId),
   });
   const cursor = async (projectId: string) => (await feed.page(projectId, undefined, 1)).cursor;

@@ -3,6 +3,7 @@ import { Timestamp } from './common.ts';
 
 export const eventTypes = [
   'project_created',
+  'project_updated',
   'member_added',
   'feature_created',
   'feature_updated',

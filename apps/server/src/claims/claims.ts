@@ -8,18 +8,31 @@ import type {
   HeldPaths,
   Refreshed as RefreshedPaths,
   ReleaseClaimsBody,
+  Verification,
+  VerifyBody,
 } from '@nexus/contract';
-import { type Claim, compatible, formatClaim, isWithin, type PathCase, reduceClaims } from '@nexus/paths';
+import { type Claim, compatible, formatClaim, isListed, isWithin, reduceClaims } from '@nexus/paths';
 import type { Database, Queryable } from '../engines/database/database.ts';
 import { type LeaseStore, LeaseStoreUnavailable } from '../engines/leases/leases.ts';
 import type { Change, Ledger } from '../ledger/index.ts';
 import type { Actor, SessionActor } from '../platform/actor.ts';
 import { AppError } from '../platform/errors.ts';
+import type { Rules } from '../projects/index.ts';
 import { requireLive, SessionOver } from '../sessions/index.ts';
 import { endAll, extend, grant, requireFree, sameForm, shrink } from './holds.ts';
-import { claimsOf, type HeldClaim, heldClaims, type Hold, type Obstacle, obstacles, obstaclesAmong, openHolds } from './holds.store.ts';
+import {
+  claimsOf,
+  type HeldClaim,
+  heldClaims,
+  type Hold,
+  holdByFence,
+  type Obstacle,
+  obstacles,
+  obstaclesAmong,
+  openHolds,
+} from './holds.store.ts';
 import { deadlineOf, InTheWay, toConflict } from './obstruction.ts';
-import { parseTouches } from './touches.ts';
+import { claimable, parseTouches } from './touches.ts';
 
 export type Claims = ReturnType<typeof createClaims>;
 
@@ -27,7 +40,7 @@ type Needs = {
   database: Database;
   leases: LeaseStore;
   ledger: Ledger;
-  pathCase: (projectId: string) => Promise<PathCase>;
+  rules: (projectId: string) => Promise<Rules>;
   deadlines: (projectId: string) => Promise<Map<string, number>>;
   storeWasAway: () => void;
   /** Ends those of these sessions that are past their grace period; answers how many that were. */
@@ -45,7 +58,7 @@ export type HeldFeature = {
   hold: { id: string; fence: number; lineage: string[]; sessionId: string } | null;
 };
 
-export function createClaims({ database, leases, ledger, pathCase, deadlines, storeWasAway, loseStale, over, beat }: Needs) {
+export function createClaims({ database, leases, ledger, rules, deadlines, storeWasAway, loseStale, over, beat }: Needs) {
   /**
    * Runs a change. A dead holder in its way is lost on the spot, and the change is tried again; live ones are named in
    * a 409. A session that is over gets its 410. The change itself leaves nothing behind when it throws.
@@ -77,8 +90,8 @@ export function createClaims({ database, leases, ledger, pathCase, deadlines, st
     features: Array<{ id: string; touches: string[] }>,
     lineage: string[],
   ): Promise<Map<string, Obstacle[]>> {
-    const spelling = await pathCase(projectId);
-    const wanted = features.map(({ id, touches }) => ({ id, claims: parseTouches(touches, 'touches', spelling) }));
+    const own = await rules(projectId);
+    const wanted = features.map(({ id, touches }) => ({ id, claims: claimable(touches, own) }));
     const found = await obstacles(on, projectId, reduceClaims(wanted.flatMap(({ claims }) => claims)), lineage);
     const held = [...new Map(found.map(({ held: other }) => [`${other.hold.id} ${other.claim.node}`, other])).values()];
     return new Map(wanted.map(({ id, claims }) => [id, obstaclesAmong(claims, held)]));
@@ -101,7 +114,7 @@ export function createClaims({ database, leases, ledger, pathCase, deadlines, st
 
   /** Would these be free for the acting session? From the index; from the ledger while the store is away. */
   async function check(actor: Actor, body: z.output<typeof CheckBody>): Promise<Check> {
-    const wanted = parseEach(body.paths, await pathCase(actor.projectId));
+    const wanted = parseEach(body.paths, await rules(actor.projectId));
     const lineage = actor.session?.lineage ?? [];
     const fromIndex = await Promise.all([
       leases.check(actor.projectId, wanted, lineage),
@@ -143,10 +156,10 @@ export function createClaims({ database, leases, ledger, pathCase, deadlines, st
     return byPosition;
   }
 
-  const parseEach = (paths: z.output<typeof CheckBody>['paths'], spelling: PathCase): Claim[] =>
+  const parseEach = (paths: z.output<typeof CheckBody>['paths'], own: Rules): Claim[] =>
     paths.flatMap((path, position) => {
       try {
-        return parseTouches([path], 'paths', spelling);
+        return parseTouches([path], 'paths', own);
       } catch (error) {
         if (error instanceof AppError)
           throw new AppError(error.code, error.message, { details: { ...(error.details as object), field: `paths[${position}]` } });
@@ -154,9 +167,27 @@ export function createClaims({ database, leases, ledger, pathCase, deadlines, st
       }
     });
 
+  /** Ours, theirs, unclaimed, from the ledger: what is committed is checked against what is true. */
+  async function verify(actor: Actor, body: z.output<typeof VerifyBody>): Promise<Verification> {
+    const wanted = parseEach(body.paths, await rules(actor.projectId));
+    const lineage = actor.session?.lineage ?? [];
+    const [inWay, mine, hold] = await Promise.all([
+      named(actor, wanted, lineage),
+      coveredByLedger(actor.projectId, wanted, lineage),
+      body.fence === undefined ? undefined : holdByFence(database.db, actor.projectId, body.fence),
+    ]);
+    const state = !hold ? 'unknown' : hold.endedAs === null ? 'open' : hold.endedAs === 'released' ? 'released' : 'stale';
+    return {
+      ours: wanted.filter((_, position) => mine[position] && !inWay.has(position)).map(({ display }) => display),
+      theirs: [...inWay.values()].flat(),
+      unclaimed: wanted.filter((_, position) => !mine[position] && !inWay.has(position)).map(({ display }) => display),
+      fence: body.fence === undefined ? null : { fence: body.fence, state, featureSlug: hold?.featureSlug ?? null },
+    };
+  }
+
   /** Ad hoc, or one more for a hold of the session: all of them or none. */
   async function claim(actor: SessionActor, body: z.output<typeof ClaimBody>): Promise<HeldPaths> {
-    const wanted = parseTouches(body.paths, 'paths', await pathCase(actor.projectId));
+    const wanted = parseTouches(body.paths, 'paths', await rules(actor.projectId));
     const { session } = actor;
     return attempt(actor.projectId, () =>
       ledger.change(actor, 'claim', async (tx, at) => {
@@ -176,7 +207,7 @@ export function createClaims({ database, leases, ledger, pathCase, deadlines, st
 
   /** Gives paths back; without paths the whole ad hoc hold. What it does not hold is no error: a retry is the same. */
   async function release(actor: SessionActor, body: z.output<typeof ReleaseClaimsBody>): Promise<HeldPaths> {
-    const unwanted = body.paths && parseTouches(body.paths, 'paths', await pathCase(actor.projectId));
+    const unwanted = body.paths && parseTouches(body.paths, 'paths', await rules(actor.projectId));
     return attempt(actor.projectId, () =>
       ledger.change(actor, 'unclaim', async (tx, at) => {
         await requireLive(tx, actor.session);
@@ -221,7 +252,7 @@ export function createClaims({ database, leases, ledger, pathCase, deadlines, st
     at: Change,
     actor: Actor,
     feature: HeldFeature,
-    touches: Claim[],
+    asked: Claim[],
     fence: number | undefined,
   ): Promise<void> {
     const { hold: held } = feature;
@@ -235,6 +266,8 @@ export function createClaims({ database, leases, ledger, pathCase, deadlines, st
     const [hold] = await openHolds(tx, actor.projectId, { fence: held.fence });
     if (!hold) throw new AppError('FENCED', `The hold of ${feature.slug} has ended.`);
     const before = await claimsOf(tx, [hold.id]);
+    const { brief: listed } = await rules(actor.projectId);
+    const touches = asked.filter(({ kind, node }) => kind === 'tree' || !isListed(node, listed));
     const wanted = new Map(touches.map((claim) => [claim.node, claim]));
     const gone = before.filter((claim) => !sameForm(claim, wanted.get(claim.node)));
     const freed = await shrink(
@@ -258,14 +291,14 @@ export function createClaims({ database, leases, ledger, pathCase, deadlines, st
     await beat(actor, actor.session.id);
     const held = await heldClaims(database.db, actor.projectId, { sessions: [actor.session.id] });
     if (!paths) return { refreshed: held.map(({ claim: own }) => formatClaim(own)), notOwned: [] };
-    const asked = parseEach(paths, await pathCase(actor.projectId));
+    const asked = parseEach(paths, await rules(actor.projectId));
     const [refreshed, notOwned] = [true, false].map((owned) =>
       asked.filter((claim) => held.some(({ claim: own }) => covers(own, { ...claim, mode: 'read' })) === owned).map(formatClaim),
     );
     return { refreshed: refreshed ?? [], notOwned: notOwned ?? [] };
   }
 
-  return { attempt, list, obstaclesOf, refuseEarly, check, claim, release, reshape, refresh };
+  return { attempt, list, obstaclesOf, refuseEarly, check, verify, claim, release, reshape, refresh };
 }
 
 const covers = (held: Claim, wanted: Claim) =>

@@ -141,6 +141,15 @@ export async function openHolds(
   return found.map(toHold);
 }
 
+/** A hold of the project, open or ended. */
+export async function holdByFence(on: Queryable, projectId: string, fence: number): Promise<Hold | undefined> {
+  const [row] = await rows<HoldRow>(
+    on,
+    sql`select ${holdColumns} from holds h ${holdJoins} where h.project_id = ${projectId} and h.fence = ${fence}`,
+  );
+  return row && toHold(row);
+}
+
 /** The last hold that stood for a feature, open or ended: who has it, or how it ended. */
 export async function lastHoldOf(on: Queryable, featureId: string): Promise<Hold | undefined> {
   const [row] = await rows<HoldRow>(

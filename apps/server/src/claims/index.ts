@@ -12,5 +12,5 @@ export {
   parkHolds,
 } from './holds.store.ts';
 export { holderOf, InTheWay, toConflict } from './obstruction.ts';
-export { formatTouches, parseTouches } from './touches.ts';
+export { claimable, formatTouches, parseTouches } from './touches.ts';
 export { claimsRoutes } from './claims.routes.ts';

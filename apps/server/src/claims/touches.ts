@@ -1,9 +1,10 @@
 import { type ClaimInput, errorStatus } from '@nexus/contract';
-import { type Claim, formatClaim, parseClaim, type PathCase, reduceClaims } from '@nexus/paths';
+import { type Claim, formatClaim, isListed, parseClaim, reduceClaims } from '@nexus/paths';
 import { AppError } from '../platform/errors.ts';
+import type { Rules } from '../projects/index.ts';
 
 /** Paths as callers write them → claims. Throws a 400 that names the entry. */
-export function parseTouches(inputs: ClaimInput[], field: string, pathCase: PathCase): Claim[] {
+export function parseTouches(inputs: ClaimInput[], field: string, { pathCase }: Pick<Rules, 'pathCase'>): Claim[] {
   const claims = inputs.map((input, position) => {
     const parsed = parseClaim(input, { pathCase });
     if (parsed.ok) return parsed.claim;
@@ -16,3 +17,7 @@ export function parseTouches(inputs: ClaimInput[], field: string, pathCase: Path
 }
 
 export const formatTouches = (claims: Claim[]): string[] => claims.map(formatClaim);
+
+/** What holding a feature claims: its touches, without the paths that are only claimed at the edit. */
+export const claimable = (touches: string[], rules: Rules): Claim[] =>
+  parseTouches(touches, 'touches', rules).filter(({ kind, node }) => kind === 'tree' || !isListed(node, rules.brief));

@@ -1,12 +1,12 @@
 import type { AvailableFeature, CreateFeatureBody, Feature, FeatureStatus, Lane } from '@nexus/contract';
 import type { z } from 'zod';
 import type { ListFeaturesQuery, UpdateFeatureBody } from '@nexus/contract';
-import type { PathCase } from '@nexus/paths';
 import { type Claims, formatTouches, holderOf, parseTouches, toConflict } from '../claims/index.ts';
 import type { Database, Queryable } from '../engines/database/database.ts';
 import type { Change, Ledger } from '../ledger/index.ts';
 import type { Actor } from '../platform/actor.ts';
 import { AppError, notFound } from '../platform/errors.ts';
+import type { Rules } from '../projects/index.ts';
 import { isUuid } from '../platform/ids.ts';
 import { requireLive } from '../sessions/index.ts';
 import {
@@ -32,14 +32,14 @@ type Needs = {
   database: Database;
   ledger: Ledger;
   claims: Claims;
-  pathCase: (projectId: string) => Promise<PathCase>;
+  rules: (projectId: string) => Promise<Rules>;
   deadlines: (projectId: string) => Promise<Map<string, number>>;
 };
 
 type Update = z.output<typeof UpdateFeatureBody>;
 
 /** Specs and the order they are offered in. Who works on them is decided in lifecycle.ts. */
-export function createFeatures({ database, ledger, claims, pathCase, deadlines }: Needs) {
+export function createFeatures({ database, ledger, claims, rules, deadlines }: Needs) {
   async function require(on: Queryable, projectId: string, slug: string): Promise<FeatureRow> {
     const row = await featureBySlug(on, projectId, slug);
     if (!row) throw notFound();
@@ -47,7 +47,7 @@ export function createFeatures({ database, ledger, claims, pathCase, deadlines }
   }
 
   async function create(actor: Actor, body: CreateFeatureBody): Promise<Feature> {
-    const touches = formatTouches(parseTouches(body.touches ?? [], 'touches', await pathCase(actor.projectId)));
+    const touches = formatTouches(parseTouches(body.touches ?? [], 'touches', await rules(actor.projectId)));
     const dependsOn = [...new Set(body.dependsOn ?? [])];
     const lane = body.lane ?? 'next';
     return ledger.change(actor, 'create', async (tx, at) => {
@@ -133,7 +133,7 @@ export function createFeatures({ database, ledger, claims, pathCase, deadlines }
 
   /** `touches` of an active feature: by its holder, as one extend and shrink of the hold. */
   async function update(actor: Actor, slug: string, body: Update, ifMatch: number | undefined): Promise<Feature> {
-    const touches = body.touches && parseTouches(body.touches, 'touches', await pathCase(actor.projectId));
+    const touches = body.touches && parseTouches(body.touches, 'touches', await rules(actor.projectId));
     return claims.attempt(actor.projectId, () =>
       ledger.change(actor, 'update', async (tx, at) => {
         const [row] = await Promise.all([require(tx, actor.projectId, slug), actor.session && requireLive(tx, actor.session)]);

@@ -1,5 +1,4 @@
 import type { Feature, Lane } from '@nexus/contract';
-import type { PathCase } from '@nexus/paths';
 import {
   type Claims,
   claimsOfFeature,
@@ -9,7 +8,7 @@ import {
   InTheWay,
   lastHoldOf,
   obstacles,
-  parseTouches,
+  claimable,
   requireFree,
 } from '../claims/index.ts';
 import type { Database, Queryable } from '../engines/database/database.ts';
@@ -17,6 +16,7 @@ import type { HoldEnd } from '../engines/leases/leases.ts';
 import type { Change, Ledger } from '../ledger/index.ts';
 import type { Actor, SessionActor } from '../platform/actor.ts';
 import { AppError } from '../platform/errors.ts';
+import type { Rules } from '../projects/index.ts';
 import { requireLive } from '../sessions/index.ts';
 import { brief, type Features, fenced, illegal } from './features.ts';
 import { type FeatureRow, featuresOf, moveOn, notDone, view } from './features.store.ts';
@@ -28,7 +28,7 @@ type Needs = {
   ledger: Ledger;
   features: Features;
   claims: Claims;
-  pathCase: (projectId: string) => Promise<PathCase>;
+  rules: (projectId: string) => Promise<Rules>;
   /** Ends every session of the project that is past its grace period. */
   loseAllStale: (projectId: string) => Promise<number>;
 };
@@ -37,19 +37,19 @@ type Needs = {
 const BATCH = 25;
 
 /** Who works on what: every step is one commit under the project's lock, conditional on the hold that stands for the feature. */
-export function createLifecycle({ database, ledger, features, claims, pathCase, loseAllStale }: Needs) {
+export function createLifecycle({ database, ledger, features, claims, rules, loseAllStale }: Needs) {
   /**
    * Takes the feature and every path it touches, or nothing. A crash before the commit leaves nothing; after it, only a
    * late index. Picking what the session holds already is the same pick, with the same fence.
    */
   async function pick(actor: SessionActor, slug: string): Promise<Feature> {
-    const spelling = await pathCase(actor.projectId);
+    const own = await rules(actor.projectId);
     const attempt = () =>
       claims.attempt(actor.projectId, async () => {
         // Without the lock: most refusals end here, and what is known ahead lets the checks travel together with the lock.
         const ahead = await features.require(database.db, actor.projectId, slug);
         if (ahead.hold && ahead.hold.sessionId !== actor.session.id) throw heldBy(ahead);
-        const wanted = parseTouches(ahead.touches, 'touches', spelling);
+        const wanted = claimable(ahead.touches, own);
         await claims.refuseEarly(actor, wanted);
         return ledger.readAndChange(
           actor,
@@ -79,7 +79,7 @@ export function createLifecycle({ database, ledger, features, claims, pathCase, 
     return ledger.retriable(actor, attempt);
   }
 
-  function activate(tx: Queryable, at: Change, actor: SessionActor, row: FeatureRow, wanted: ReturnType<typeof parseTouches>): Feature {
+  function activate(tx: Queryable, at: Change, actor: SessionActor, row: FeatureRow, wanted: ReturnType<typeof claimable>): Feature {
     const { session } = actor;
     const granted = grant(tx, at, { session, feature: brief(row), claims: wanted });
     at.emit({
@@ -102,8 +102,12 @@ export function createLifecycle({ database, ledger, features, claims, pathCase, 
       parked: false,
       grantedAt: now,
     };
+    const later = row.touches.length - wanted.length;
     const warnings = [
-      ...(wanted.length === 0
+      ...(later > 0
+        ? [`${later} of its paths are on the project's brief list: they are claimed at the edit and given back at the commit.`]
+        : []),
+      ...(row.touches.length === 0
         ? ['It touches no paths, so nothing is protected. Add some: nexus feature edit --touches …, or nexus claims add <path>.']
         : []),
       ...(row.interrupted ? ['Its last session was lost: look for work that it left before you start.'] : []),
@@ -127,7 +131,7 @@ export function createLifecycle({ database, ledger, features, claims, pathCase, 
   /** The first ready feature that is free, by lane and priority: one call, so a herd does not run after one slug. */
   async function pickNext(actor: SessionActor, lane: Lane | undefined): Promise<Feature> {
     await loseAllStale(actor.projectId);
-    const spelling = await pathCase(actor.projectId);
+    const own = await rules(actor.projectId);
     const attempt = () =>
       claims.attempt(actor.projectId, () =>
         ledger.change(actor, 'pick', async (tx, at) => {
@@ -141,8 +145,7 @@ export function createLifecycle({ database, ledger, features, claims, pathCase, 
             for (const row of batch) {
               const waitsFor = unmet.get(row.id) ?? [];
               const found = inWay.get(row.id) ?? [];
-              if (waitsFor.length === 0 && found.length === 0)
-                return activate(tx, at, actor, row, parseTouches(row.touches, 'touches', spelling));
+              if (waitsFor.length === 0 && found.length === 0) return activate(tx, at, actor, row, claimable(row.touches, own));
               waiting.push({
                 slug: row.slug,
                 waitsFor,
@@ -256,7 +259,7 @@ export function createLifecycle({ database, ledger, features, claims, pathCase, 
 
   /** Adopts what a lost session left (interrupted) or a session that ended parked, under a new fence, with no gap for others. */
   async function resume(actor: SessionActor, slug: string): Promise<Feature> {
-    const spelling = await pathCase(actor.projectId);
+    const own = await rules(actor.projectId);
     const attempt = () =>
       claims.attempt(actor.projectId, () =>
         ledger.change(actor, 'resume', async (tx, at) => {
@@ -265,7 +268,7 @@ export function createLifecycle({ database, ledger, features, claims, pathCase, 
           if (row.hold && !row.hold.parked) throw heldBy(row);
           if (!row.hold && !(row.status === 'ready' && row.interrupted))
             throw illegal(row, `Nothing of it waits to be resumed. Pick it instead (nexus feature pick ${slug}).`);
-          const wanted = parseTouches(row.touches, 'touches', spelling);
+          const wanted = claimable(row.touches, own);
           if (row.hold) await endAll(tx, at, [row.hold], 'handed_over');
           requireFree(await obstacles(tx, actor.projectId, wanted, actor.session.lineage));
           return activate(tx, at, actor, { ...row, interrupted: true }, wanted);

@@ -1,2 +1,3 @@
 export { createProjects } from './projects.ts';
+export type { Rules } from './projects.store.ts';
 export { projectsRoutes } from './projects.routes.ts';

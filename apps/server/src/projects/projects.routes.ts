@@ -6,5 +6,6 @@ export function projectsRoutes(route: Router, { projects }: { projects: Projects
   route(api.createProject, ({ actor, body }) => projects.create(actor, body));
   route(api.listProjects, ({ actor }) => projects.list(actor));
   route(api.getProject, ({ actor }) => projects.get(actor.projectId));
+  route(api.updateProject, ({ actor, body }) => projects.update(actor, body));
   route(api.addMember, ({ actor, body }) => projects.add(actor, body));
 }

@@ -1,12 +1,20 @@
 import { sql } from 'drizzle-orm';
-import type { CreateProjectBody, Project, ProjectWithMembers, Role } from '@nexus/contract';
+import {
+  type CreateProjectBody,
+  defaultPolicy,
+  type Project,
+  type ProjectPolicy,
+  type ProjectWithMembers,
+  type Role,
+} from '@nexus/contract';
 import type { PathCase } from '@nexus/paths';
 import type { z } from 'zod';
 import { type Queryable, rows } from '../engines/database/database.ts';
 
-const columns = sql`p.id, p.name, p.slug, p.repo_url as "repoUrl", p.repo_path as "repoPath", p.default_branch as "defaultBranch", p.created_at as "createdAt", p.updated_at as "updatedAt"`;
+const columns = sql`p.id, p.name, p.slug, p.repo_url as "repoUrl", p.repo_path as "repoPath", p.default_branch as "defaultBranch", p.policy, p.created_at as "createdAt", p.updated_at as "updatedAt"`;
 const clean = (row: Project): Project => ({
   ...row,
+  policy: { ...defaultPolicy, ...row.policy },
   createdAt: new Date(row.createdAt).toISOString(),
   updatedAt: new Date(row.updatedAt).toISOString(),
 });
@@ -71,6 +79,17 @@ export async function findEngineer(
   return (await rows<{ id: string; name: string }>(on, sql`select id, name from engineers where ${where}`))[0];
 }
 
-export async function pathCaseOf(on: Queryable, projectId: string): Promise<PathCase | undefined> {
-  return (await rows<{ pathCase: PathCase }>(on, sql`select path_case as "pathCase" from projects where id = ${projectId}`))[0]?.pathCase;
+export const updateProject = (tx: Queryable, p: Project) =>
+  tx.execute(sql`
+    update projects set name = ${p.name}, repo_url = ${p.repoUrl}, repo_path = ${p.repoPath}, default_branch = ${p.defaultBranch},
+      policy = ${JSON.stringify(p.policy)}::jsonb, updated_at = now() where id = ${p.id}`);
+
+export type Rules = { pathCase: PathCase; brief: string[] };
+
+export async function rulesOf(on: Queryable, projectId: string): Promise<Rules | undefined> {
+  const [row] = await rows<{ pathCase: PathCase; policy: Partial<ProjectPolicy> | null }>(
+    on,
+    sql`select path_case as "pathCase", policy from projects where id = ${projectId}`,
+  );
+  return row && { pathCase: row.pathCase, brief: row.policy?.brief ?? [] };
 }

@@ -1,4 +1,5 @@
-import { index, pgTable, primaryKey, text, timestamp, uniqueIndex, uuid } from 'drizzle-orm/pg-core';
+import type { ProjectPolicy } from '@nexus/contract';
+import { index, jsonb, pgTable, primaryKey, text, timestamp, uniqueIndex, uuid } from 'drizzle-orm/pg-core';
 
 const at = (name: string) => timestamp(name, { withTimezone: true, precision: 3 });
 
@@ -17,6 +18,8 @@ export const projects = pgTable(
     pathCase: text('path_case', { enum: ['insensitive', 'sensitive'] })
       .notNull()
       .default('insensitive'),
+    /** What guards do; absent fields are the contract's defaults. */
+    policy: jsonb('policy').$type<Partial<ProjectPolicy>>(),
     createdAt: at('created_at').notNull().defaultNow(),
     updatedAt: at('updated_at').notNull().defaultNow(),
   },

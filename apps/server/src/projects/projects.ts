@@ -1,7 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import type { z } from 'zod';
-import type { AddMemberBody, CreateProjectBody, Membership, Project, ProjectWithMembers, Role } from '@nexus/contract';
-import type { PathCase } from '@nexus/paths';
+import type { AddMemberBody, CreateProjectBody, Membership, Project, ProjectWithMembers, Role, UpdateProjectBody } from '@nexus/contract';
 import type { Bus } from '../engines/bus/bus.ts';
 import type { Database, Queryable } from '../engines/database/database.ts';
 import type { Ledger } from '../ledger/index.ts';
@@ -13,11 +12,13 @@ import {
   insertMember,
   insertProject,
   membersOf,
-  pathCaseOf,
   projectById,
   projectsOf,
   raiseMember,
   roleOf,
+  type Rules,
+  rulesOf,
+  updateProject,
 } from './projects.store.ts';
 
 export type Projects = ReturnType<typeof createProjects>;
@@ -26,11 +27,12 @@ const RECHECK_MS = 30_000;
 /** The tenant boundary: who is in, as what. Everything else is reached through a project that its caller is in. */
 export function createProjects({ database, bus, ledger }: { database: Database; bus: Bus; ledger: Ledger }) {
   const known = new LRUCache<string, { role: Role | undefined; at: number }>({ max: 50_000 });
-  const spellings = new LRUCache<string, PathCase>({ max: 10_000 });
+  const ruled = new LRUCache<string, Rules>({ max: 10_000, ttl: RECHECK_MS });
 
   bus.subscribe('auth', (message) => {
     const [what, projectId, engineerId] = message.split(' ');
     if (what === 'member') known.delete(`${projectId} ${engineerId}`);
+    if (what === 'rules' && projectId) ruled.delete(projectId);
   });
 
   /** The caller's role there; undefined for projects that are foreign or do not exist. Cached for 30 s, longer while the ledger is away. */
@@ -107,14 +109,30 @@ export function createProjects({ database, bus, ledger }: { database: Database; 
     });
   }
 
-  async function pathCase(projectId: string): Promise<PathCase> {
-    const hit = spellings.get(projectId);
+  /** What decides how a path is read, and which ones pick leaves alone. */
+  async function rules(projectId: string): Promise<Rules> {
+    const hit = ruled.get(projectId);
     if (hit) return hit;
-    const found = await pathCaseOf(database.db, projectId);
+    const found = await rulesOf(database.db, projectId);
     if (!found) throw notFound();
-    spellings.set(projectId, found);
+    ruled.set(projectId, found);
     return found;
   }
 
-  return { membership, create, list, get, add, addMember, pathCase };
+  async function update(actor: Actor, body: z.output<typeof UpdateProjectBody>): Promise<Project> {
+    const changed = await ledger.change(actor, 'project', async (tx, at) => {
+      const before = await one(tx, actor.projectId);
+      const { policy, ...fields } = body;
+      const given = Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
+      const set = Object.fromEntries(Object.entries(policy ?? {}).filter(([, value]) => value !== undefined));
+      await updateProject(tx, { ...before, ...given, policy: { ...before.policy, ...set } });
+      at.emit({ type: 'project_updated', data: { fields: Object.keys(body) } });
+      return one(tx, actor.projectId);
+    });
+    bus.publish('auth', `rules ${actor.projectId}`);
+    ruled.delete(actor.projectId);
+    return changed;
+  }
+
+  return { membership, create, list, get, add, addMember, rules, update };
 }

@@ -9,5 +9,5 @@ export function sessionsRoutes(route: Router, { sessions }: { sessions: Sessions
   });
   route(api.activeSessions, ({ actor }) => sessions.active(actor.projectId));
   route(api.heartbeat, ({ actor, params }) => sessions.heartbeat(actor, params['sessionId'] ?? ''));
-  route(api.heartbeats, ({ actor, body }) => sessions.heartbeats(actor, body.sessions));
+  route(api.heartbeats, ({ actor, body }) => sessions.heartbeats(actor, body.sessions, body.activity));
 }

@@ -86,6 +86,37 @@ export const renewTerms = (tx: Queryable, id: string, terms: { keeper: boolean; 
     sql`update sessions set keeper = ${terms.keeper}, ttl_ms = ${terms.ttlMs}, metadata = metadata || ${JSON.stringify(terms.metadata)}::jsonb where id = ${id}`,
   );
 
+/** What an agent's earlier sessions, under the same id, left parked or interrupted. */
+export async function leftBehind(
+  on: Queryable,
+  of: Pick<SessionRow, 'id' | 'projectId' | 'engineerId' | 'agent' | 'agentSessionId'>,
+): Promise<string[]> {
+  const found = await rows<{ slug: string }>(
+    on,
+    sql`select f.slug from features f
+        join lateral (select h.session_id, h.ended_ver, h.parked_at from holds h where h.feature_id = f.id order by h.fence desc limit 1) last on true
+        join sessions s on s.id = last.session_id
+        where f.project_id = ${of.projectId} and s.engineer_id = ${of.engineerId} and s.agent = ${of.agent} and s.agent_session_id = ${of.agentSessionId} and s.id <> ${of.id}
+          and ((f.status = 'ready' and f.interrupted) or (f.status = 'active' and last.ended_ver is null and last.parked_at is not null))
+        order by f.priority`,
+  );
+  return found.map(({ slug }) => slug);
+}
+
+/** Adds what guards saw. */
+export const addActivity = (on: Queryable, activity: Array<{ session: string; edits: number; denials: number }>) =>
+  on.execute(sql`
+    update sessions s set edits = s.edits + a.edits, denials = s.denials + a.denials
+    from jsonb_to_recordset(${JSON.stringify(activity)}::jsonb) as a(session uuid, edits int, denials int) where s.id = a.session`);
+
+export async function activityOf(on: Queryable, projectId: string): Promise<{ tried: number; denied: number }> {
+  const [row] = await rows<{ tried: number; denied: number }>(
+    on,
+    sql`select coalesce(sum(edits), 0)::int as tried, coalesce(sum(denials), 0)::int as denied from sessions where project_id = ${projectId} and status = 'active'`,
+  );
+  return row ?? { tried: 0, denied: 0 };
+}
+
 /** Projects that have something to lose: live sessions, or holds. */
 export async function projectsAlive(on: Queryable): Promise<string[]> {
   const found = await rows<{ id: string }>(

@@ -29,6 +29,9 @@ export const sessions = pgTable(
       .default('active'),
     metadata: jsonb('metadata').$type<Record<string, unknown>>().notNull(),
     featureId: uuid('feature_id'),
+    /** What guards saw: edits tried, and of them those denied. */
+    edits: integer('edits').notNull().default(0),
+    denials: integer('denials').notNull().default(0),
     createdAt: at('created_at').notNull().defaultNow(),
     endedAt: at('ended_at'),
     openedVer: version('opened_ver').notNull(),

@@ -7,7 +7,10 @@ import type { Actor, Principal, SessionActor, SessionRef } from '../platform/act
 import { AppError, isDatabaseAway, notFound } from '../platform/errors.ts';
 import { isUuid } from '../platform/ids.ts';
 import {
+  activityOf,
+  addActivity,
   featureExists,
+  leftBehind,
   insertSession,
   isLive,
   liveSessions,
@@ -18,6 +21,7 @@ import {
 } from './sessions.store.ts';
 
 export type Sessions = ReturnType<typeof createSessions>;
+type Activity = Array<{ session: string; edits: number; denials: number }>;
 
 type Needs = {
   database: Database;
@@ -130,7 +134,8 @@ export function createSessions({ database, leases, ledger, terms, bringUp, store
         raced: false,
       };
     });
-    return { session: view(row, row.ttlMs), ref: toRef(row), created: !row.raced };
+    const resumable = row.raced || isDefault ? [] : await leftBehind(database.db, row);
+    return { session: { ...view(row, row.ttlMs), ...(resumable.length > 0 ? { resumable } : {}) }, ref: toRef(row), created: !row.raced };
   }
 
   async function requireParent(actor: Actor, parentId: string): Promise<SessionRef> {
@@ -191,7 +196,7 @@ export function createSessions({ database, leases, ledger, terms, bringUp, store
   }
 
   /** Renews many, of any project of the caller's. Always an answer for each, in the order asked. */
-  async function heartbeats({ engineer }: Principal, ids: string[]): Promise<Heartbeats> {
+  async function heartbeats({ engineer }: Principal, ids: string[], activity: Activity = []): Promise<Heartbeats> {
     const refs = await Promise.all(ids.map((id) => refOf(id)));
     const mine = refs.filter((ref) => ref !== undefined && ref.engineerId === engineer.id) as SessionRef[];
     const byProject = Map.groupBy(mine, ({ projectId }) => projectId);
@@ -202,6 +207,9 @@ export function createSessions({ database, leases, ledger, terms, bringUp, store
       }),
     );
     const owned = new Map(mine.map((ref) => [ref.id, ref]));
+    const seen = activity.filter(({ session }) => owned.has(session));
+    // Worth a statistic, not a heartbeat.
+    if (seen.length > 0) await Promise.resolve(addActivity(database.db, seen)).catch(() => undefined);
     return {
       sessions: ids.map((id) => {
         const ref = owned.get(id);
@@ -280,7 +288,9 @@ export function createSessions({ database, leases, ledger, terms, bringUp, store
     return view(row, (await deadlines(projectId)).get(id));
   }
 
-  return { resolve, open, acting, reading, heartbeat, heartbeats, renew, deadlines, active, get, refOf };
+  const activity = (projectId: string) => activityOf(database.db, projectId);
+
+  return { resolve, open, activity, acting, reading, heartbeat, heartbeats, renew, deadlines, active, get, refOf };
 }
 
 function view(row: SessionRow, msLeft: number | undefined): Session {

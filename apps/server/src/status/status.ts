@@ -24,13 +24,15 @@ export function createStatus({
   async function ofProject(projectId: string): Promise<ProjectStatus> {
     // The cursor first: what happens while the rest is read is then told twice rather than never.
     const at = await cursor(projectId);
-    const [activeFeatures, interrupted, held, live] = await Promise.all([
+    const [activeFeatures, interrupted, held, live, edits] = await Promise.all([
       features.ofStatus(projectId, 'active'),
       features.ofStatus(projectId, 'ready', { interrupted: true }),
       claims.list(projectId),
       sessions.active(projectId),
+      sessions.activity(projectId),
     ]);
     return {
+      edits,
       activeFeatures,
       interrupted,
       claims: held,
