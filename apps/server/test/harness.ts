@@ -39,7 +39,11 @@ export type TestServer = {
 };
 
 /** A server in this process, on a real port. `env` as in .env.example, for instance LEASE_TTL_SECONDS. */
-export async function startServer(set: EngineSet, env: Record<string, string> = {}): Promise<TestServer> {
+export async function startServer(
+  set: EngineSet,
+  env: Record<string, string> = {},
+  { onLog = () => undefined }: { onLog?: (line: string) => void } = {},
+): Promise<TestServer> {
   const dataDir = mkdtempSync(join(tmpdir(), 'nexus-test-'));
   const database = set === 'team' ? await createTestDatabase() : undefined;
   const config = parseConfig({
@@ -50,7 +54,7 @@ export async function startServer(set: EngineSet, env: Record<string, string> = 
     ...(database ? { DATABASE_URL: database.url, REDIS_URL: environment['TEST_REDIS_URL'] } : {}),
     ...env,
   });
-  const log = createLog({ level: config.logLevel, write: () => undefined });
+  const log = createLog({ level: config.logLevel, write: onLog });
   const { graceMs, maxStepMs } = config.leases;
   const engines =
     set === 'team'

@@ -89,7 +89,7 @@ export const api = {
     summary: 'Join a project with a single-use code',
     body: AcceptInvitationBody,
     response: Membership,
-    errors: ['NOT_FOUND'],
+    errors: ['FORBIDDEN'],
     rate: 'register',
   }),
 

@@ -30,6 +30,12 @@ export async function anyEngineer(on: Queryable): Promise<boolean> {
   return (await rows(on, sql`select 1 from engineers limit 1`)).length > 0;
 }
 
+/** Within a transaction, which keeps others from registering until its end: of several that think so one is the first. */
+export async function isFirst(tx: Queryable): Promise<boolean> {
+  await tx.execute(sql`lock table engineers in share row exclusive mode`);
+  return !(await anyEngineer(tx));
+}
+
 export const insertEngineer = (tx: Queryable, e: { id: string; name: string; email: string; role: string }) =>
   tx.execute(sql`insert into engineers (id, name, email, role) values (${e.id}, ${e.name}, ${e.email}, ${e.role})`);
 
@@ -38,11 +44,12 @@ export const insertKey = (tx: Queryable, k: { keyId: string; engineerId: string;
 
 export type InvitationRow = { id: string; projectId: string; hash: string; role: 'lead' | 'member' | 'readonly'; email: string | null };
 
-/** One that can still be used. */
-export async function openInvitation(on: Queryable, keyId: string): Promise<InvitationRow | undefined> {
+/** One that can still be used, or that `by` used. */
+export async function openInvitation(on: Queryable, keyId: string, by?: string): Promise<InvitationRow | undefined> {
   const [row] = await rows<InvitationRow>(
     on,
-    sql`select id, project_id as "projectId", hash, role, email from invitations where key_id = ${keyId} and used_at is null and expires_at > now()`,
+    sql`select id, project_id as "projectId", hash, role, email from invitations
+        where key_id = ${keyId} and ((used_at is null and expires_at > now()) or used_by = ${by ?? null}::uuid)`,
   );
   return row;
 }
@@ -58,14 +65,12 @@ export const insertInvitation = (
         returning expires_at as "expiresAt"`,
   );
 
-/** Uses it up: of two that race one gets true. */
+/** Uses it up, once more for whoever did: of two others that race one gets true. */
 export async function useInvitation(tx: Queryable, id: string, by: string): Promise<boolean> {
-  return (
-    (
-      await rows(
-        tx,
-        sql`update invitations set used_at = now(), used_by = ${by} where id = ${id} and used_at is null and expires_at > now() returning id`,
-      )
-    ).length > 0
+  const used = await rows(
+    tx,
+    sql`update invitations set used_at = now(), used_by = ${by}
+        where id = ${id} and ((used_at is null and expires_at > now()) or used_by = ${by}) returning id`,
   );
+  return used.length > 0;
 }

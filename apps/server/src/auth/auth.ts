@@ -7,7 +7,7 @@ import type { Database, Queryable } from '../engines/database/database.ts';
 import type { Actor, Principal } from '../platform/actor.ts';
 import { AppError, isDatabaseAway, unavailable, violatedConstraint } from '../platform/errors.ts';
 import { digestOf, generateKey, macOf, parseKey, sameDigest } from './api-key.ts';
-import { anyEngineer, insertEngineer, insertInvitation, insertKey, keyById, openInvitation, useInvitation } from './auth.store.ts';
+import { anyEngineer, insertEngineer, insertInvitation, insertKey, isFirst, keyById, openInvitation, useInvitation } from './auth.store.ts';
 import { createGate } from './gate.ts';
 
 export type Auth = ReturnType<typeof createAuth>;
@@ -84,7 +84,8 @@ export function createAuth({ database, bus, salt, registration, setupCode, addMe
 
   async function register(body: z.output<typeof RegisterBody>) {
     const first = !(await anyEngineer(database.db));
-    const invitation = body.invite === undefined ? undefined : await usable(body.invite, body.email);
+    if (registration === 'closed' && !first) throw refusal(false);
+    const invitation = body.invite === undefined ? undefined : await usable(body.invite, { email: body.email });
     const allowed =
       invitation !== undefined ||
       (body.invite === undefined && (first ? setupCode === undefined || body.setupCode === setupCode : registration === 'open'));
@@ -94,7 +95,9 @@ export function createAuth({ database, bus, salt, registration, setupCode, addMe
     const engineer = { id: Bun.randomUUIDv7(), name: body.name, email: body.email };
     try {
       await database.transaction(async (tx) => {
-        await insertEngineer(tx, { ...engineer, role: first ? 'admin' : 'engineer' });
+        const stillFirst = first && (await isFirst(tx));
+        if (first && !stillFirst && registration !== 'open') throw refusal(false);
+        await insertEngineer(tx, { ...engineer, role: stillFirst ? 'admin' : 'engineer' });
         await insertKey(tx, { keyId, engineerId: engineer.id, hash });
         if (!invitation) return;
         if (!(await useInvitation(tx, invitation.id, engineer.id))) throw refusal(false);
@@ -113,9 +116,10 @@ export function createAuth({ database, bus, salt, registration, setupCode, addMe
     return { engineer, apiKey: key, projectId: invitation?.projectId ?? null };
   }
 
-  async function usable(code: string, email: string) {
+  /** Whoever accepted one may do so again: that is a retry. */
+  async function usable(code: string, { email, id }: { email: string; id?: string }) {
     const parsed = parseKey(code);
-    const found = parsed?.kind === 'nxi' ? await openInvitation(database.db, parsed.keyId) : undefined;
+    const found = parsed?.kind === 'nxi' ? await openInvitation(database.db, parsed.keyId, id) : undefined;
     if (!found || !sameDigest(found.hash, digestOf(code)) || (found.email !== null && found.email !== email)) throw refusal(false);
     return found;
   }
@@ -140,7 +144,7 @@ export function createAuth({ database, bus, salt, registration, setupCode, addMe
   }
 
   async function accept(principal: Principal, code: string) {
-    const found = await usable(code, principal.engineer.email);
+    const found = await usable(code, principal.engineer);
     await database.transaction(async (tx) => {
       if (!(await useInvitation(tx, found.id, principal.engineer.id))) throw refusal(false);
       await addMember(tx, found.projectId, principal.engineer.id, found.role);

@@ -34,7 +34,7 @@ export function createLimits(limits: Limits) {
   async function refuseAfterFailures(ip: string): Promise<void> {
     const limiter = limiters.get('authFailures');
     const state = await limiter?.get(network(ip));
-    if (limiter && state && state.consumedPoints > limiter.points) throw tooMany('authFailures', {}, state);
+    if (limiter && state && state.consumedPoints >= limiter.points) throw tooMany('authFailures', {}, state);
   }
 
   async function failed(ip: string): Promise<void> {
