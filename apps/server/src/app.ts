@@ -160,10 +160,13 @@ function docsRoutes(app: Hono<HttpEnv>, version: string) {
 <body><div id="ui"></div><script src="/api/docs/swagger-ui-bundle.js"></script>
 <script>SwaggerUIBundle({ url: '/api/openapi.json', dom_id: '#ui', deepLinking: true, validatorUrl: null });</script></body></html>`);
   });
-  const assets: Record<string, string> = { 'swagger-ui.css': 'text/css', 'swagger-ui-bundle.js': 'text/javascript' };
+  const assets = new Map([
+    ['swagger-ui.css', 'text/css'],
+    ['swagger-ui-bundle.js', 'text/javascript'],
+  ]);
   app.get('/api/docs/:asset', (c) => {
     const name = c.req.param('asset');
-    const type = assets[name];
+    const type = assets.get(name);
     if (!type) throw notFound();
     return c.body(readFileSync(Bun.resolveSync(`swagger-ui-dist/${name}`, import.meta.dir)), 200, {
       'content-type': type,

@@ -19,12 +19,18 @@ export const Line = (max: number) =>
     .max(max)
     .refine((text) => text.isWellFormed() && ![...text].some(isControl), 'Control characters and broken Unicode are not allowed here.');
 
+/** Whether PostgreSQL can store it: no NUL and no half of a surrogate pair, in keys and values of any depth. */
+export function isStorable(value: unknown): boolean {
+  if (typeof value === 'string') return !value.includes('\u0000') && value.isWellFormed();
+  return typeof value !== 'object' || value === null || Object.entries(value).every(([key, inner]) => isStorable(key) && isStorable(inner));
+}
+
 /** Longer text; NUL cannot be stored by PostgreSQL. */
 export const Text = (max: number) =>
   z
     .string()
     .max(max)
-    .refine((text) => !text.includes('\u0000') && text.isWellFormed(), 'NUL characters and broken Unicode are not allowed here.');
+    .refine(isStorable, 'NUL characters and broken Unicode are not allowed here.');
 
 export const page = <T extends z.ZodType>(item: T) =>
   z.object({ items: z.array(item), nextCursor: z.string().nullable(), hasMore: z.boolean() });

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { Line, Slug, Timestamp } from './common.ts';
+import { isStorable, Line, Slug, Timestamp } from './common.ts';
 
 export const sessionStatuses = ['active', 'stale', 'lost', 'ended'] as const;
 export const sessionEndReasons = ['ended', 'died'] as const;
@@ -7,7 +7,7 @@ export const sessionEndReasons = ['ended', 'died'] as const;
 const Metadata = z
   .record(z.string().max(64), z.unknown())
   .refine((value) => JSON.stringify(value).length <= 8192, 'Metadata is limited to 8 KB.')
-  .refine((value) => !JSON.stringify(value).includes('\\u0000'), 'NUL characters are not allowed here.');
+  .refine(isStorable, 'NUL characters and broken Unicode are not allowed here.');
 
 /** Gets or creates the live session of (agent, agentSessionId); without `agentSessionId` the key's default session in this project. */
 export const OpenSessionBody = z.strictObject({

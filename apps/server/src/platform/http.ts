@@ -3,7 +3,7 @@ import type { Context, Hono } from 'hono';
 import type { z } from 'zod';
 import type { ErrorBody, Role, Route, RouteOutput } from '@nexus/contract';
 import type { Actor, Caller, Idempotency, Principal, SessionActor } from './actor.ts';
-import { AppError, isDatabaseAway, unavailable } from './errors.ts';
+import { AppError, isDatabaseAway, notFound, unavailable } from './errors.ts';
 import type { Log } from './log.ts';
 
 /** What a handler gets: the caller as far as the route asks for one, and parsed input. */
@@ -78,6 +78,8 @@ export function createRouter(needs: RouterNeeds) {
       const principal = definition.open ? undefined : await needs.authenticate(c.req.header('authorization') ?? null, ip);
       for (const [name, value] of Object.entries(await needs.limit(definition, principal?.keyId, ip))) c.header(name, value);
       const params = c.req.param() as Record<string, string>;
+      // No name has a NUL, and PostgreSQL takes none.
+      if (Object.values(params).some((value) => value.includes('\u0000'))) throw notFound();
       const { text, body } = await readBody(c, definition, needs.maxBodyBytes);
       const query = definition.query ? parse(definition.query, c.req.query(), 'query') : undefined;
 
@@ -89,7 +91,7 @@ export function createRouter(needs: RouterNeeds) {
         else actor = definition.session === 'optional' ? { ...found, session: await needs.readingSession(found) } : found;
       }
       // The table's types and this function's are the same thing seen from two sides; here they meet.
-      const call = { params, body, query, actor, ip, ifMatch: ifMatchOf(c), raw: c.req.raw } as Call<R>;
+      const call = { params, body, query, actor, ip, ifMatch: definition.method === 'patch' ? ifMatchOf(c) : undefined, raw: c.req.raw } as Call<R>;
       const result = await handler(call);
       if (definition.method !== 'get' && definition.role && definition.rate !== 'check') needs.renew(actor as Actor);
       if (result instanceof Response) return result;
@@ -103,7 +105,7 @@ export function createRouter(needs: RouterNeeds) {
 
   async function inProject(caller: Caller, projectId: string, definition: Route, c: Context<HttpEnv>): Promise<Actor> {
     const role = await needs.membership(caller.engineer.id, projectId);
-    if (!role) throw new AppError('NOT_FOUND', 'No such thing here, or not in a project of yours. Check the id or slug.');
+    if (!role) throw notFound();
     const ceiling = caller.engineer.role === 'readonly' ? 'readonly' : role;
     if (definition.role && rank[ceiling] < rank[definition.role]) {
       throw new AppError('INSUFFICIENT_ROLE', `This needs the role ${definition.role}; you are ${ceiling} in this project. Ask a lead.`, {
