@@ -62,7 +62,7 @@ export function addSessionCommands(program: Command, run: Runner): void {
     session
       .command('end')
       .description('End this session; its holds are released, or parked where work is not committed')
-      .option('--unlanded <slug>', 'park this feature for 24 h instead (repeat)', collected),
+      .option('--unlanded <slug...>', 'park this feature for 24 h instead (repeat)', collected),
     'nexus session end',
     'nexus session end --unlanded login-form',
   ).action(
