@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { closeAll } from '../scripts/lib/closers.mjs';
 import { type EngineSet, startTeamEngines } from './lib/engines.ts';
@@ -7,11 +8,11 @@ import { checks } from './rows/checks.ts';
 import { picks } from './rows/picks.ts';
 
 const rows: Row[] = [picks, checks];
-const usage = `bun run bench [${rows.map(({ name }) => name).join('|')} …] [--engines embedded|team|both] [--quick] [--json]`;
+const usage = `bun run bench [${rows.map(({ name }) => name).join('|')} …] [--engines embedded|team|both] [--quick] [--json] [--profile <folder>]`;
 
 /** Measures the rows of the design's table of speeds. Exit code 1 when a goal is missed; with `--quick` the numbers are too rough for that. */
 async function main(args: string[]): Promise<number> {
-  const options = { engines: { type: 'string', default: 'both' }, quick: { type: 'boolean' }, json: { type: 'boolean' } } as const;
+  const options = { engines: { type: 'string', default: 'both' }, quick: { type: 'boolean' }, json: { type: 'boolean' }, profile: { type: 'string' } } as const;
   const { values, positionals } = parseArgs({ args, allowPositionals: true, options });
   const unknown = positionals.filter((name) => !rows.some((row) => row.name === name));
   if (unknown.length > 0) throw new TypeError(`There is no row ${unknown.join(', ')}.`);
@@ -21,6 +22,7 @@ async function main(args: string[]): Promise<number> {
   const team = await startTeamEngines();
   const about = await machine(team);
   note(about);
+  const bunArgs = values.profile === undefined ? [] : ['--cpu-prof', '--cpu-prof-dir', resolve(values.profile)];
   const lines: Line[] = [];
   for (const row of rows.filter(({ name }) => positionals.length === 0 || positionals.includes(name))) {
     for (const engines of ['embedded', 'team'] as EngineSet[]) {
@@ -30,7 +32,7 @@ async function main(args: string[]): Promise<number> {
         continue;
       }
       note(`${row.name}, ${engines} …`);
-      for (const measured of await row.run({ engines, team, quick: values.quick === true, note })) {
+      for (const measured of await row.run({ engines, team, quick: values.quick === true, bunArgs, note })) {
         lines.push({ ...measured, engines, name: row.name });
         if (measured.more) note(measured.more);
       }

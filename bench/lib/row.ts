@@ -1,6 +1,7 @@
 import type { EngineSet, TeamEngines } from './engines.ts';
 
-export type Context = { engines: EngineSet; team: TeamEngines | undefined; quick: boolean; note: (text: string) => void };
+/** `bunArgs` are for the servers under test: a profiler's options. */
+export type Context = { engines: EngineSet; team: TeamEngines | undefined; quick: boolean; bunArgs: string[]; note: (text: string) => void };
 
 /** One line of the table. `ours` and `baseline` were measured in turns, in the same run; both are medians. */
 export type Measured = {

@@ -17,10 +17,10 @@ const pace = 500;
 
 export const checks: Row = { name: 'checks', about: `claims/check and heartbeat at ${connections} connections`, run };
 
-async function run({ engines, team, quick }: Context): Promise<Measured[]> {
+async function run({ engines, team, quick, bunArgs }: Context): Promise<Measured[]> {
   const [rounds, seconds] = quick ? [2, 3] : [5, 5];
   const redis: Record<string, string> = engines === 'team' && team ? { REDIS_URL: team.redisUrl } : {};
-  const server = await startServer({ ...redis, ...(engines === 'team' && team ? { DATABASE_URL: await team.database('checks') } : {}) });
+  const server = await startServer({ ...redis, ...(engines === 'team' && team ? { DATABASE_URL: await team.database('checks') } : {}) }, bunArgs);
   const folder = mkdtempSync(join(tmpdir(), 'nexus-bench-'));
   try {
     const project = await makeProject(server.url, connections);

@@ -16,7 +16,7 @@ const goal = 0.6;
 
 export const picks: Row = { name: 'picks', about: `picks and releases over HTTP, ${sessions} sessions, one project`, run };
 
-async function run({ engines, team, quick, note }: Context): Promise<Measured[]> {
+async function run({ engines, team, quick, bunArgs, note }: Context): Promise<Measured[]> {
   if (!team) {
     note('picks: left out, for its baseline is recorded on Postgres: install PostgreSQL and redis-server');
     return [];
@@ -28,7 +28,7 @@ async function run({ engines, team, quick, note }: Context): Promise<Measured[]>
     engines === 'team' ? await preparePgbench(team.bin, recorded.database, recorded.template) : await preparePglite(team, recorded.database, recorded.template);
 
   const env: Record<string, string> = engines === 'team' ? { DATABASE_URL: await team.database('picks_ours'), REDIS_URL: team.redisUrl } : {};
-  const server = await startServer(env);
+  const server = await startServer(env, bunArgs);
   try {
     const project = await makeProject(server.url, sessions);
     const connections = project.workers.map((worker) => pickAndRelease(project, worker));
