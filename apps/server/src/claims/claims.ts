@@ -11,7 +11,7 @@ import type {
   Verification,
   VerifyBody,
 } from '@nexus/contract';
-import { type Claim, compatible, formatClaim, isListed, isWithin, reduceClaims } from '@nexus/paths';
+import { type Claim, compatible, formatClaim, isWithin, reduceClaims } from '@nexus/paths';
 import type { Database, Queryable } from '../engines/database/database.ts';
 import { type LeaseStore, LeaseStoreUnavailable } from '../engines/leases/leases.ts';
 import type { Change, Ledger } from '../ledger/index.ts';
@@ -83,14 +83,14 @@ export function createClaims({ database, leases, ledger, rules, deadlines, store
     return held.map((claim) => toView(claim, left));
   }
 
-  /** By feature: what stands in the way of its touches. One query for all of them. */
+  /** By feature: what stands in the way of what its pick would claim. One query for all of them. */
   async function obstaclesOf(
     on: Queryable,
     projectId: string,
     features: Array<{ id: string; touches: string[] }>,
     lineage: string[],
+    own: Rules,
   ): Promise<Map<string, Obstacle[]>> {
-    const own = await rules(projectId);
     const wanted = features.map(({ id, touches }) => ({ id, claims: claimable(touches, own) }));
     const found = await obstacles(on, projectId, reduceClaims(wanted.flatMap(({ claims }) => claims)), lineage);
     const held = [...new Map(found.map(({ held: other }) => [`${other.hold.id} ${other.claim.node}`, other])).values()];
@@ -246,13 +246,13 @@ export function createClaims({ database, leases, ledger, rules, deadlines, store
     return hold;
   }
 
-  /** Makes a feature's open hold have exactly `touches`: one extend and one shrink under the same fence. */
+  /** Makes a feature's open hold have exactly these: one extend and one shrink under the same fence. */
   async function reshape(
     tx: Queryable,
     at: Change,
     actor: Actor,
     feature: HeldFeature,
-    asked: Claim[],
+    touches: Claim[],
     fence: number | undefined,
   ): Promise<void> {
     const { hold: held } = feature;
@@ -266,8 +266,6 @@ export function createClaims({ database, leases, ledger, rules, deadlines, store
     const [hold] = await openHolds(tx, actor.projectId, { fence: held.fence });
     if (!hold) throw new AppError('FENCED', `The hold of ${feature.slug} has ended.`);
     const before = await claimsOf(tx, [hold.id]);
-    const { brief: listed } = await rules(actor.projectId);
-    const touches = asked.filter(({ kind, node }) => kind === 'tree' || !isListed(node, listed));
     const wanted = new Map(touches.map((claim) => [claim.node, claim]));
     const gone = before.filter((claim) => !sameForm(claim, wanted.get(claim.node)));
     const freed = await shrink(

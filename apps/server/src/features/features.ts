@@ -1,7 +1,7 @@
 import type { AvailableFeature, CreateFeatureBody, Feature, FeatureStatus, Lane } from '@nexus/contract';
 import type { z } from 'zod';
 import type { ListFeaturesQuery, UpdateFeatureBody } from '@nexus/contract';
-import { type Claims, formatTouches, holderOf, parseTouches, toConflict } from '../claims/index.ts';
+import { claimable, type Claims, formatTouches, holderOf, parseTouches, toConflict } from '../claims/index.ts';
 import type { Database, Queryable } from '../engines/database/database.ts';
 import type { Change, Ledger } from '../ledger/index.ts';
 import type { Actor } from '../platform/actor.ts';
@@ -107,9 +107,9 @@ export function createFeatures({ database, ledger, claims, rules, deadlines }: N
 
   async function available(actor: Actor): Promise<AvailableFeature[]> {
     const lineage = actor.session?.lineage ?? [];
-    const ready = await featuresOf(database.db, actor.projectId, 'ready');
+    const [ready, own] = await Promise.all([featuresOf(database.db, actor.projectId, 'ready'), rules(actor.projectId)]);
     const [inWay, left, unmet] = await Promise.all([
-      claims.obstaclesOf(database.db, actor.projectId, ready, lineage),
+      claims.obstaclesOf(database.db, actor.projectId, ready, lineage, own),
       deadlines(actor.projectId),
       unmetOf(database.db, actor.projectId, ready),
     ]);
@@ -133,7 +133,8 @@ export function createFeatures({ database, ledger, claims, rules, deadlines }: N
 
   /** `touches` of an active feature: by its holder, as one extend and shrink of the hold. */
   async function update(actor: Actor, slug: string, body: Update, ifMatch: number | undefined): Promise<Feature> {
-    const touches = body.touches && parseTouches(body.touches, 'touches', await rules(actor.projectId));
+    const own = await rules(actor.projectId);
+    const touches = body.touches && parseTouches(body.touches, 'touches', own);
     return claims.attempt(actor.projectId, () =>
       ledger.change(actor, 'update', async (tx, at) => {
         const [row] = await Promise.all([require(tx, actor.projectId, slug), actor.session && requireLive(tx, actor.session)]);
@@ -146,7 +147,8 @@ export function createFeatures({ database, ledger, claims, rules, deadlines }: N
         }
         if (body.dependsOn) await requireSoundDependencies(tx, actor.projectId, slug, body.dependsOn);
         if (touches && body.fence !== undefined && body.fence !== row.hold?.fence) throw fenced(row, body.fence);
-        if (touches && row.status === 'active') await claims.reshape(tx, at, actor, row, touches, body.fence);
+        if (touches && row.status === 'active')
+          await claims.reshape(tx, at, actor, row, claimable(formatTouches(touches), own), body.fence);
         if (touches && (row.status === 'done' || row.status === 'cancelled'))
           throw illegal(row, `The paths of a feature that is ${row.status} cannot change.`);
         const next = {

@@ -141,7 +141,7 @@ export function createLifecycle({ database, ledger, features, claims, rules, los
           const waiting: Array<{ slug: string; waitsFor: string[]; heldBy: string[] }> = [];
           for (let from = 0; from < ready.length; from += BATCH) {
             const batch = ready.slice(from, from + BATCH);
-            const inWay = await claims.obstaclesOf(tx, actor.projectId, batch, actor.session.lineage);
+            const inWay = await claims.obstaclesOf(tx, actor.projectId, batch, actor.session.lineage, own);
             for (const row of batch) {
               const waitsFor = unmet.get(row.id) ?? [];
               const found = inWay.get(row.id) ?? [];

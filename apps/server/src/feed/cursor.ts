@@ -21,6 +21,7 @@ export function startOf(after: string | undefined, { epoch, head, oldest }: Posi
 /** Throws VALIDATION_ERROR for text that is no cursor. */
 export function parseCursor(text: string | undefined): string | undefined {
   const parsed = Cursor.optional().safeParse(text);
-  if (!parsed.success) throw new AppError('VALIDATION_ERROR', parsed.error.issues[0]?.message ?? 'This is no cursor.', { details: { field: 'after' } });
+  if (!parsed.success)
+    throw new AppError('VALIDATION_ERROR', parsed.error.issues[0]?.message ?? 'This is no cursor.', { details: { field: 'after' } });
   return parsed.data;
 }

@@ -91,7 +91,15 @@ export function createRouter(needs: RouterNeeds) {
         else actor = definition.session === 'optional' ? { ...found, session: await needs.readingSession(found) } : found;
       }
       // The table's types and this function's are the same thing seen from two sides; here they meet.
-      const call = { params, body, query, actor, ip, ifMatch: definition.method === 'patch' ? ifMatchOf(c) : undefined, raw: c.req.raw } as Call<R>;
+      const call = {
+        params,
+        body,
+        query,
+        actor,
+        ip,
+        ifMatch: definition.method === 'patch' ? ifMatchOf(c) : undefined,
+        raw: c.req.raw,
+      } as Call<R>;
       const result = await handler(call);
       if (definition.method !== 'get' && definition.role && definition.rate !== 'check') needs.renew(actor as Actor);
       if (result instanceof Response) return result;
