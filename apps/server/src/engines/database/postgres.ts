@@ -13,7 +13,7 @@ export async function openPostgres({ url, migrations, poolSize }: PostgresOption
   const options = {
     connect_timeout: 5,
     // Seconds between attempts. By default they grow to 20: so long queries would wait to fail, and to find it back.
-    backoff: 0.25,
+    backoff: () => 0.25,
     onnotice: () => undefined,
     // A transaction pooler gives each transaction another backend, where no prepared statement is.
     prepare: !/:6543\b|pgbouncer=true/.test(url),
