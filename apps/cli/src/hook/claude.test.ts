@@ -30,7 +30,11 @@ test('whatever arrives, parsing answers an event or nothing', () => {
     },
     { requiredKeys: [] },
   );
-  const any = fc.oneof(fc.string(), near.map((value) => JSON.stringify(value) ?? ''), fc.json());
+  const any = fc.oneof(
+    fc.string(),
+    near.map((value) => JSON.stringify(value) ?? ''),
+    fc.json(),
+  );
   fc.assert(
     fc.property(any, (text) => {
       const event = parseClaude(text);
