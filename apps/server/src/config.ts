@@ -2,7 +2,8 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
 
-const seconds = (fallback: number, least = 1) => z.coerce.number().min(least).max(31_536_000).default(fallback);
+const duration = (least: number) => z.coerce.number().min(least).max(31_536_000);
+const seconds = (fallback: number, least = 1) => duration(least).default(fallback);
 /** A limit: so many a minute. 0 switches it off. */
 const limit = (fallback: number) =>
   z.coerce
@@ -44,8 +45,8 @@ export const environment = z.object({
   LEASE_TTL_SECONDS: seconds(90, 2),
   UNKEPT_SESSION_TTL_SECONDS: seconds(1800, 2),
   DEFAULT_SESSION_TTL_SECONDS: seconds(3600, 2),
-  GRACE_SECONDS: seconds(15, 0).optional(),
-  LOCK_DELAY_SECONDS: seconds(15, 0).optional(),
+  GRACE_SECONDS: duration(0).optional(),
+  LOCK_DELAY_SECONDS: duration(0).optional(),
   PARKED_HOLD_TTL_SECONDS: seconds(86_400),
   DATABASE_POOL_SIZE: z.coerce.number().int().min(2).max(200).default(10),
   METRICS_TOKEN: z.string().min(8).optional(),
@@ -75,11 +76,13 @@ export type Config = ReturnType<typeof parseConfig>;
 /** Pure: from a record such as `process.env`. Throws BadConfiguration with one line for each mistake. */
 export function parseConfig(env: Record<string, string | undefined>) {
   const given = Object.fromEntries(
-    Object.entries(env).filter(([name, value]) => value !== undefined && (value !== '' || name === 'ALLOWED_ORIGINS')),
+    Object.entries(env).filter(([name, value]) => value !== undefined && (value.trim() !== '' || name === 'ALLOWED_ORIGINS')),
   );
   const parsed = environment.safeParse(given);
   if (!parsed.success) {
-    throw new BadConfiguration(parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('\n'));
+    const { issues } = parsed.error;
+    const firsts = issues.filter(({ path }, at) => issues.findIndex((issue) => issue.path[0] === path[0]) === at);
+    throw new BadConfiguration(firsts.map(({ path, message }) => `${path.join('.')}: ${message}`).join('\n'));
   }
   const e = parsed.data;
   const loopback = isLoopback(e.HOST);
@@ -137,4 +140,4 @@ export function parseConfig(env: Record<string, string | undefined>) {
   };
 }
 
-const isLoopback = (host: string) => host === 'localhost' || host === '::1' || host.startsWith('127.');
+const isLoopback = (host: string) => host === 'localhost' || host === '::1' || /^127(?:\.\d{1,3}){3}$/.test(host);

@@ -60,7 +60,9 @@ const headersOf = (route: Route) =>
   });
 
 const common = (route: Route) => [
-  ...(route.body || route.query ? (['VALIDATION_ERROR'] as const) : []),
+  ...(route.body || route.query || route.method === 'post' ? (['VALIDATION_ERROR'] as const) : []),
+  ...(route.body ? (['PAYLOAD_TOO_LARGE'] as const) : []),
+  ...(route.method === 'post' && !route.open ? (['IDEMPOTENCY_KEY_REUSED'] as const) : []),
   ...(route.open ? [] : (['UNAUTHORIZED', 'INVALID_API_KEY'] as const)),
   ...(route.role ? (['NOT_FOUND'] as const) : []),
   ...(route.role && route.role !== 'readonly' ? (['INSUFFICIENT_ROLE'] as const) : []),

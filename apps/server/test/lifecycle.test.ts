@@ -128,6 +128,16 @@ onEachEngineSet('lifecycle', (set) => {
       expect(await eventsOf(lead, projectId)).toHaveLength(head);
     });
 
+    test('succeeds beside others who edit the feature at the same time', async () => {
+      await readyFeature(lead, projectId, 'f', ['a.ts']);
+      for (let round = 0; round < 5; round += 1) {
+        const edits = Array.from({ length: 6 }, (_, edit) => lead.updateFeature({ ...at('f'), body: { title: `${round} ${edit}` } }));
+        const [picked] = await Promise.all([one.pickFeature(at('f')), ...edits]);
+        expect(picked.status).toBe('active');
+        await one.releaseFeature(at('f'));
+      }
+    });
+
     test('warns when the feature touches no paths', async () => {
       const ready = await readyFeature(lead, projectId, 'f');
       expect(ready.warnings?.join()).toContain('no paths');

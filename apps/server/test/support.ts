@@ -1,5 +1,6 @@
 import { type Client, NexusError } from '@nexus/client';
 import type { FeedEvent, Role } from '@nexus/contract';
+import { checkedFetch } from './checked-fetch.ts';
 import type { TestServer } from './harness.ts';
 
 /** The refusal that a call is expected to end in. */
@@ -16,12 +17,11 @@ export type Person = Awaited<ReturnType<TestServer['engineer']>>;
 
 /** Engineers for a whole file, since each costs two argon2 rounds; projects of their own for each test. */
 export async function createCrew(server: TestServer) {
-  const [lead, member, readonly, stranger] = await Promise.all([
-    server.engineer('Lead'),
-    server.engineer('Mem'),
-    server.engineer('Reader'),
-    server.engineer('Stranger'),
-  ]);
+  const engineer = async (name: string): Promise<Person> => {
+    const person = await server.engineer(name);
+    return Object.assign(person.with({ fetch: checkedFetch() }), { engineer: person.engineer });
+  };
+  const [lead, member, readonly, stranger] = await Promise.all([engineer('Lead'), engineer('Mem'), engineer('Reader'), engineer('Stranger')]);
   return {
     lead,
     member,

@@ -69,7 +69,7 @@ export function createLifecycle({ database, ledger, features, claims, rules, los
                 row,
                 row.status === 'draft' ? `Make it ready first (nexus feature ready ${slug}).` : 'Only a ready feature can be picked.',
               );
-            if (row.version !== ahead.version) throw changedMeanwhile();
+            if (needs(row) !== needs(ahead)) throw changedMeanwhile();
             if (unmet.length > 0) throw unmetError(row, unmet);
             requireFree(inWay);
             return activate(tx, at, actor, row, wanted);
@@ -331,5 +331,8 @@ const unmetError = (row: FeatureRow, unmet: string[]) =>
     `${row.slug} waits for ${unmet.join(', ')}. Pick one of those, or other work (nexus feature pick-next).`,
     { details: { waitsFor: unmet } },
   );
+
+/** What a pick checks ahead: another title or lane does not concern it. */
+const needs = ({ touches, dependsOn }: FeatureRow) => JSON.stringify([touches, dependsOn]);
 
 const changedMeanwhile = () => new AppError('REQUEST_IN_PROGRESS', 'The feature changed while it was being picked. Pick it again.');
