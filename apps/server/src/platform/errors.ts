@@ -46,10 +46,15 @@ const networkCodes = new Set([
 const sqlStates = /^(08...|57P0.|53...|57014|55P03|40001|40P01|25P0[23])$/;
 
 /** Was this failure the database being away, rather than a mistake in what was asked of it? */
-export function isDatabaseAway(error: unknown): boolean {
+export const isDatabaseAway = (error: unknown): boolean => hasCode(error, (code) => networkCodes.has(code) || sqlStates.test(code));
+
+/** Did the connection break, so that nothing more can be said on it? */
+export const isConnectionLost = (error: unknown): boolean => hasCode(error, (code) => networkCodes.has(code));
+
+function hasCode(error: unknown, matches: (code: string) => boolean): boolean {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
-    const code = (cause as Error & { code?: unknown }).code;
-    if (typeof code === 'string' && (networkCodes.has(code) || sqlStates.test(code))) return true;
+    const { code } = cause as Error & { code?: unknown };
+    if (typeof code === 'string' && matches(code)) return true;
   }
   return false;
 }

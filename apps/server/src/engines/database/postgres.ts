@@ -1,6 +1,7 @@
 import { drizzle } from 'drizzle-orm/postgres-js';
 import { migrate } from 'drizzle-orm/postgres-js/migrator';
 import postgres from 'postgres';
+import { isConnectionLost } from '../../platform/errors.ts';
 import type { Database } from './database.ts';
 
 /** Spells "nexus" in hexadecimal; whoever migrates holds it. */
@@ -64,25 +65,31 @@ function guardedBegin(client: postgres.Sql) {
     const refuse = () => {
       if (over) throw Object.assign(new Error('This transaction is over.'), { code: 'TRANSACTION_OVER' });
     };
-    const run = client.begin((tx) => {
-      const safe = prepared(tx);
-      return work(
-        new Proxy(safe, {
-          get: (target, name) => {
-            refuse();
-            return Reflect.get(target, name);
-          },
-          apply: (target, self, args) => {
-            refuse();
-            return Reflect.apply(target as never, self, args);
-          },
-        }),
-      );
-    });
+    const guarded = async (tx: postgres.TransactionSql) => {
+      try {
+        return await work(refusing(prepared(tx), refuse));
+      } catch (error) {
+        // Its ROLLBACK, written to a connection that is gone, would end the process. `begin` itself fails by the close.
+        if (over || isConnectionLost(error)) return new Promise<never>(() => undefined);
+        throw error;
+      }
+    };
     try {
-      return await run;
+      return await client.begin(guarded);
     } finally {
       over = true;
     }
   };
 }
+
+const refusing = <T extends object>(target: T, refuse: () => void): T =>
+  new Proxy(target, {
+    get: (of, name) => {
+      refuse();
+      return Reflect.get(of, name);
+    },
+    apply: (of, self, args) => {
+      refuse();
+      return Reflect.apply(of as never, self, args);
+    },
+  });
