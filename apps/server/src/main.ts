@@ -3,6 +3,7 @@ import { BadConfiguration, parseConfig } from './config.ts';
 import { createDeps, openEngines } from './deps.ts';
 import { DataDirectoryInUse } from './engines/database/lock.ts';
 import { migratePostgres } from './engines/database/postgres.ts';
+import { isDatabaseAway } from './platform/errors.ts';
 import { createLog } from './platform/log.ts';
 import { serve } from './server.ts';
 import manifest from '../package.json' with { type: 'json' };
@@ -42,7 +43,11 @@ async function main(argv: string[]): Promise<void> {
   process.on('SIGTERM', () => stop('SIGTERM'));
   process.on('SIGINT', () => stop('SIGINT'));
   process.on('SIGHUP', () => stop('SIGHUP'));
-  process.on('unhandledRejection', (error) => log.error({ err: error }, 'a bug: nobody waited for this failure'));
+  process.on('unhandledRejection', (error) => {
+    // postgres.js asks each new connection for its types, and waits for no answer: a connection that breaks then is no bug.
+    if (isDatabaseAway(error)) log.warn({ err: error }, 'a connection to the database broke');
+    else log.error({ err: error }, 'a bug: nobody waited for this failure');
+  });
 }
 
 function banner(url: string, engines: { database: string; leases: string }, dataDir: string, setupCode: string | undefined): string {
