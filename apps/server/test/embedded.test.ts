@@ -42,7 +42,7 @@ describe('embedded', () => {
     expect(work.bugs).toEqual([]);
     expect(work.lost).toEqual([]);
     const database = await openPglite({ dataDir, migrations });
-    expect(await auditLedger(database.db, projectId)).toEqual([]);
+    expect(await auditLedger(database, projectId)).toEqual([]);
     expect(await auditHistory(database.db, projectId, work.history)).toEqual([]);
     await database.close();
   }, 300_000);

@@ -76,7 +76,7 @@ onEachEngineSet('kills', (set) => {
 
   async function expectSound({ name }: Scene) {
     expect(await auditAnswers(lead, projectId)).toEqual([]);
-    if (ledger) expect(await auditLedger(ledger.db, projectId)).toEqual([]);
+    if (ledger) expect(await auditLedger(ledger, projectId)).toEqual([]);
     await eventually('the index agrees with the ledger', async () => (await auditIndex(lead, projectId, { under: `${name}/` })).length === 0, 10_000);
   }
 
@@ -155,7 +155,7 @@ onEachEngineSet('kills', (set) => {
   test('the ledger tells of nothing that breaks a rule', async () => {
     await server.kill();
     const database = ledger ?? (await openPglite({ dataDir, migrations }));
-    expect(await auditLedger(database.db, projectId)).toEqual([]);
+    expect(await auditLedger(database, projectId)).toEqual([]);
     if (!ledger) await database.close();
   }, 120_000);
 });

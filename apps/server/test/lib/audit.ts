@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm';
 import type { Client } from '@nexus/client';
 import { type Claim, compatible, overlaps, parseClaim } from '@nexus/paths';
-import { type Queryable, rows } from '../../src/engines/database/database.ts';
+import { type Database, type Queryable, rows } from '../../src/engines/database/database.ts';
 
 /** A claim of the past or present; from and to are versions of the ledger, `to` null while it stands. */
 type Held = Pick<Claim, 'node' | 'kind' | 'mode'> & { session: string; lineage: string[]; fence: number; from: number; to: number | null };
@@ -59,7 +59,14 @@ function story(told: Told[]): { broken: string[]; open: Map<string, number> } {
 }
 
 /** Everything the ledger ever did in this project, against the design's invariants. Empty: all of them hold. */
-export async function auditLedger(db: Queryable, projectId: string): Promise<string[]> {
+export const auditLedger = (database: Database, projectId: string): Promise<string[]> =>
+  database.transaction(async (tx) => {
+    // All of it as of one moment.
+    await tx.execute(sql`set transaction isolation level repeatable read`);
+    return audit(tx, projectId);
+  });
+
+async function audit(db: Queryable, projectId: string): Promise<string[]> {
   const [ledger] = await rows<{ fence: string; ver: string; eventSeq: string }>(db, sql`select fence, ver, event_seq as "eventSeq" from ledgers where project_id = ${projectId}`);
   const holds = await rows<{
     id: string; session: string; feature: string | null; fence: string; from: string; to: string | null; endedAs: string | null; parked: boolean; status: string; sessionEnd: string | null;

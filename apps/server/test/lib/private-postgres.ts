@@ -21,7 +21,9 @@ export async function privatePostgres() {
 
   const program = (name: string, args: string[]) => Bun.spawn([...as, join(bin ?? '', name), ...args], { cwd: folder, stdout: 'ignore', stderr: 'ignore' });
 
+  /** One that runs goes on running. */
   async function start() {
+    if (server) return;
     server = program('postgres', ['-D', data, '-h', '127.0.0.1', '-p', String(port), '-k', folder, '-c', 'fsync=off', '-c', 'max_connections=100']);
     await eventually('PostgreSQL answers', () => asks((sql) => sql`select 1`).then(() => true, () => false), 60_000);
   }

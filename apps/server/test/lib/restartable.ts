@@ -16,6 +16,7 @@ export function restartableServer(env: Record<string, string>) {
   const url = `http://127.0.0.1:${port}`;
   const anonymous: Client = createClient({ server: url });
   let running: ServerProcess | undefined;
+  let last: ServerProcess | undefined;
   let armed: string | undefined;
 
   async function kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<number | undefined> {
@@ -39,12 +40,15 @@ export function restartableServer(env: Record<string, string>) {
     async start(crash?: string): Promise<void> {
       if (running && armed === crash) return;
       await kill();
-      running = await spawnServer({ PORT: String(port), LOG_LEVEL: 'warn', ...env, ...(crash ? { NEXUS_CRASH: crash } : {}) });
+      last = running = await spawnServer({ PORT: String(port), LOG_LEVEL: 'warn', ...env, ...(crash ? { NEXUS_CRASH: crash } : {}) });
       armed = crash;
+      const started = running;
+      void started.exited.then(() => {
+        if (running === started) running = undefined;
+      });
     },
-    process: (): ServerProcess => {
-      if (!running) throw new Error('The server is not running.');
-      return running;
-    },
+    runs: () => running !== undefined,
+    /** What the one that runs, or ran last, has written. */
+    output: () => last?.output() ?? '',
   };
 }

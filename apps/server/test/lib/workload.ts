@@ -25,9 +25,13 @@ type Options = {
   thinkMs?: number;
 };
 
-/** Features of which each stands in the way of its neighbours: at most half of them can be held at once. */
+/** In the lane `now`, the only one that the agents pick from: features of which each stands in the way of its neighbours: at most half of them can be held at once. */
 export async function overlappingFeatures(client: Client, projectId: string, count: number): Promise<void> {
-  for (let i = 0; i < count; i += 1) await readyFeature(client, projectId, `feature-${i}`, [`shared/${i}/`, `shared/${(i + 1) % count}/file.ts`, `own/${i}.ts`]);
+  for (let i = 0; i < count; i += 1) {
+    const slug = `feature-${i}`;
+    await readyFeature(client, projectId, slug, [`shared/${i}/`, `shared/${(i + 1) % count}/file.ts`, `own/${i}.ts`]);
+    await client.updateFeature({ projectId, slug, body: { lane: 'now' } });
+  }
 }
 
 /**
@@ -89,7 +93,7 @@ export function startWorkload({ clients, projectId, agents, beatMs, thinkMs = 30
 
     while (!stopped && !over) {
       const key = crypto.randomUUID();
-      const picked = await said('pick', null, null, () => me.pickNext({ projectId, body: {} }, { idempotencyKey: key }));
+      const picked = await said('pick', null, null, () => me.pickNext({ projectId, body: { lane: 'now' } }, { idempotencyKey: key }));
       await pause(pace);
       if (!picked) continue;
       const { slug, fence } = picked;
