@@ -38,7 +38,8 @@ onEachEngineSet('auth', (set) => {
   afterAll(() => server.stop());
 
   const keyOf = (person: { options: { apiKey?: string | undefined } }) => person.options.apiKey ?? '';
-  const me = (authorization?: string) => raw(server, 'GET', '/api/auth/me', authorization === undefined ? {} : { headers: { authorization } });
+  const me = (authorization?: string) =>
+    raw(server, 'GET', '/api/auth/me', authorization === undefined ? {} : { headers: { authorization } });
 
   describe('keys', () => {
     test('have a typed prefix, 48 characters and a checksum, and belong to who registered', async () => {
@@ -51,7 +52,13 @@ onEachEngineSet('auth', (set) => {
       const key = keyOf(crew.lead);
       const last = key.at(-1) === 'A' ? 'B' : 'A';
       const missing = ['', 'Basic abc', 'Bearer', key].map((header) => [header, 'UNAUTHORIZED']);
-      const invalid = ['Bearer x', `Bearer ${key}x`, `Bearer ${key.slice(0, -1)}${last}`, `Bearer ${key.toLowerCase()}`, `Bearer ${'A'.repeat(5000)}`];
+      const invalid = [
+        'Bearer x',
+        `Bearer ${key}x`,
+        `Bearer ${key.slice(0, -1)}${last}`,
+        `Bearer ${key.toLowerCase()}`,
+        `Bearer ${'A'.repeat(5000)}`,
+      ];
       for (const [header = '', code] of [...missing, ...invalid.map((line) => [line, 'INVALID_API_KEY'])]) {
         const { status, json, headers } = await me(header);
         expect([header, status, json?.error?.code]).toEqual([header, 401, code]);
@@ -63,7 +70,9 @@ onEachEngineSet('auth', (set) => {
     test('a revoked or expired one is refused at its next use in a fresh process', async () => {
       const [revoked, expired] = await Promise.all([server.engineer(), server.engineer()]);
       await server.deps.database.db.execute(sql`update api_keys set revoked_at = now() where engineer_id = ${revoked.engineer.id}`);
-      await server.deps.database.db.execute(sql`update api_keys set expires_at = now() - interval '1 second' where engineer_id = ${expired.engineer.id}`);
+      await server.deps.database.db.execute(
+        sql`update api_keys set expires_at = now() - interval '1 second' where engineer_id = ${expired.engineer.id}`,
+      );
       for (const person of [revoked, expired]) expect((await refusal(person.me())).code).toBe('INVALID_API_KEY');
     });
 
@@ -74,9 +83,14 @@ onEachEngineSet('auth', (set) => {
       await refusal(server.anonymous.register({ body: { name: 'X', email: crew.lead.engineer.email, invite: keyOf(crew.lead) } }));
       server.deps.log.error({ apiKey: keyOf(crew.lead), err: new Error(`with ${keyOf(crew.member)} in it`) }, 'as a mistake would');
       expect(lines.join('')).toContain('as a mistake would');
-      const tables = await rows<{ name: string }>(server.deps.database.db, sql`select table_name as name from information_schema.tables where table_schema = 'public'`);
+      const tables = await rows<{ name: string }>(
+        server.deps.database.db,
+        sql`select table_name as name from information_schema.tables where table_schema = 'public'`,
+      );
       const stored = await Promise.all(
-        tables.map(({ name }) => rows<{ text: string }>(server.deps.database.db, sql`select t::text as text from ${sql.identifier(name)} t`)),
+        tables.map(({ name }) =>
+          rows<{ text: string }>(server.deps.database.db, sql`select t::text as text from ${sql.identifier(name)} t`),
+        ),
       );
       const everything = [...lines, ...stored.flat().map(({ text }) => text)].join('\n');
       expect(everything.length).toBeGreaterThan(1000);
@@ -92,11 +106,16 @@ onEachEngineSet('auth', (set) => {
       const registered = await server.anonymous.register({ body: { name: ' Ann ', email: address.toUpperCase() } });
       expect(registered.engineer).toEqual({ id: expect.any(String), name: 'Ann', email: address });
       expect(registered.projectId).toBeNull();
-      expect(await refusal(server.anonymous.register({ body: { name: 'B', email: address } }))).toMatchObject({ code: 'ALREADY_EXISTS', details: { field: 'email' } });
+      expect(await refusal(server.anonymous.register({ body: { name: 'B', email: address } }))).toMatchObject({
+        code: 'ALREADY_EXISTS',
+        details: { field: 'email' },
+      });
     });
 
     test('the first engineer of a server is its admin, the next ones are not', async () => {
-      const roles = await Promise.all([crew.lead, crew.member, crew.readonly, crew.stranger, await server.engineer()].map(async (person) => (await person.me()).role));
+      const roles = await Promise.all(
+        [crew.lead, crew.member, crew.readonly, crew.stranger, await server.engineer()].map(async (person) => (await person.me()).role),
+      );
       expect(roles.filter((role) => role === 'admin')).toHaveLength(1);
       expect(roles.at(-1)).toBe('engineer');
     });
@@ -109,7 +128,9 @@ onEachEngineSet('auth', (set) => {
       expect(joined).toBe(projectId);
       const newcomer = server.anonymous.with({ apiKey });
       expect((await newcomer.getProject({ projectId })).members.find(({ name }) => name === 'N')?.role).toBe('readonly');
-      expect((await refusal(newcomer.createFeature({ projectId, body: { slug: 'f', title: 'f', spec: '' } }))).code).toBe('INSUFFICIENT_ROLE');
+      expect((await refusal(newcomer.createFeature({ projectId, body: { slug: 'f', title: 'f', spec: '' } }))).code).toBe(
+        'INSUFFICIENT_ROLE',
+      );
     });
   });
 
@@ -131,7 +152,9 @@ onEachEngineSet('auth', (set) => {
     test('take nothing away from who is in with a higher role', async () => {
       const { code, projectId } = await invite({ role: 'readonly' });
       await crew.member.acceptInvitation({ body: { code } });
-      expect((await crew.lead.getProject({ projectId })).members.find(({ engineerId }) => engineerId === crew.member.engineer.id)?.role).toBe('member');
+      expect(
+        (await crew.lead.getProject({ projectId })).members.find(({ engineerId }) => engineerId === crew.member.engineer.id)?.role,
+      ).toBe('member');
     });
 
     test('work once: of ten that use one at the same time, one is in', async () => {
@@ -140,7 +163,9 @@ onEachEngineSet('auth', (set) => {
         Array.from({ length: 10 }, (_, at) => server.anonymous.register({ body: { name: `N${at}`, email: email(), invite: code } })),
       );
       expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
-      expect(results.flatMap((result) => (result.status === 'rejected' ? [(result.reason as { code: string }).code] : []))).toEqual(Array.from({ length: 9 }, () => 'FORBIDDEN'));
+      expect(results.flatMap((result) => (result.status === 'rejected' ? [(result.reason as { code: string }).code] : []))).toEqual(
+        Array.from({ length: 9 }, () => 'FORBIDDEN'),
+      );
       expect((await crew.lead.getProject({ projectId })).members).toHaveLength(4);
     });
 
@@ -152,7 +177,10 @@ onEachEngineSet('auth', (set) => {
       await crew.stranger.acceptInvitation({ body: { code: used.code } });
       const answers = new Set<string>();
       for (const code of [bound.code, late.code, used.code, bound.code.replace(/.$/, '_'), `nxi_${'A'.repeat(48)}`, keyOf(crew.lead), '']) {
-        for (const call of [() => server.anonymous.register({ body: { name: 'N', email: email(), invite: code } }), () => crew.readonly.acceptInvitation({ body: { code } })]) {
+        for (const call of [
+          () => server.anonymous.register({ body: { name: 'N', email: email(), invite: code } }),
+          () => crew.readonly.acceptInvitation({ body: { code } }),
+        ]) {
           const { status, message } = await refusal(call());
           answers.add(`${status} ${message}`);
         }
@@ -163,7 +191,9 @@ onEachEngineSet('auth', (set) => {
     test('one that is bound to an email works for that one, in any case', async () => {
       const address = email();
       const { code, projectId } = await invite({ email: address });
-      expect((await server.anonymous.register({ body: { name: 'N', email: address.toUpperCase(), invite: code } })).projectId).toBe(projectId);
+      expect((await server.anonymous.register({ body: { name: 'N', email: address.toUpperCase(), invite: code } })).projectId).toBe(
+        projectId,
+      );
     });
   });
 
@@ -174,7 +204,9 @@ onEachEngineSet('auth', (set) => {
       await crew.lead.addMember({ projectId, body: { email: crew.member.engineer.email.toUpperCase() } });
       await crew.member.getProject({ projectId });
       expect((await crew.member.listProjects()).map(({ id }) => id)).toContain(projectId);
-      expect((await refusal(crew.lead.addMember({ projectId, body: { engineerId: crew.member.engineer.id, role: 'lead' } }))).code).toBe('ALREADY_EXISTS');
+      expect((await refusal(crew.lead.addMember({ projectId, body: { engineerId: crew.member.engineer.id, role: 'lead' } }))).code).toBe(
+        'ALREADY_EXISTS',
+      );
       for (const body of [{ engineerId: crypto.randomUUID() }, { engineerId: 'x' }, { email: email() }]) {
         expect((await refusal(crew.lead.addMember({ projectId, body }))).code).toBe('NOT_FOUND');
       }
@@ -184,7 +216,9 @@ onEachEngineSet('auth', (set) => {
 
     test('two owners may have projects of one slug; one owner may not', async () => {
       const slug = `same-${crypto.randomUUID()}`;
-      const [mine, theirs] = await Promise.all([crew.lead, crew.stranger].map((owner) => owner.createProject({ body: { name: 'P', slug } })));
+      const [mine, theirs] = await Promise.all(
+        [crew.lead, crew.stranger].map((owner) => owner.createProject({ body: { name: 'P', slug } })),
+      );
       expect(mine?.id).not.toBe(theirs?.id ?? '');
       expect((await refusal(crew.lead.createProject({ body: { name: 'P', slug } }))).code).toBe('ALREADY_EXISTS');
       expect((await crew.lead.listProjects()).filter((project) => project.slug === slug).map(({ id }) => id)).toEqual([mine?.id ?? '']);
@@ -198,14 +232,26 @@ onEachEngineSet('auth', (set) => {
     let strangers: string;
 
     beforeAll(async () => {
-      [real, foreign] = await Promise.all([crew.project(), crew.stranger.createProject({ body: { name: 'F', slug: `f-${crypto.randomUUID()}` } }).then(({ id }) => id)]);
+      [real, foreign] = await Promise.all([
+        crew.project(),
+        crew.stranger.createProject({ body: { name: 'F', slug: `f-${crypto.randomUUID()}` } }).then(({ id }) => id),
+      ]);
       await crew.lead.createFeature({ projectId: real, body: { slug: 'f', title: 'f', spec: '', touches: ['f.ts'] } });
       await crew.stranger.createFeature({ projectId: foreign, body: { slug: 'f', title: 'f', spec: '', touches: ['f.ts'] } });
       session = (await terminal(crew.lead, real)).sessionId;
       strangers = (await terminal(crew.stranger, foreign)).sessionId;
     });
 
-    const call = (name: keyof typeof api, route: Route, { key, projectId, sessionId = session, slug = 'f' }: { key: string | undefined; projectId: string; sessionId?: string; slug?: string }) => {
+    const call = (
+      name: keyof typeof api,
+      route: Route,
+      {
+        key,
+        projectId,
+        sessionId = session,
+        slug = 'f',
+      }: { key: string | undefined; projectId: string; sessionId?: string; slug?: string },
+    ) => {
       const path = route.path.replace(':projectId', projectId).replace(':sessionId', sessionId).replace(':slug', slug);
       return raw(server, route.method.toUpperCase(), `/api${path}`, { key, body: bodies[name] });
     };
@@ -214,8 +260,14 @@ onEachEngineSet('auth', (set) => {
     for (const [name, route] of routes.filter(([, { open }]) => !open)) {
       test(`${name}: ${route.role ?? 'anyone with a key'}`, async () => {
         for (const projectId of [real, foreign, crypto.randomUUID()]) {
-          expect(await call(name, route, { key: undefined, projectId })).toMatchObject({ status: 401, json: { error: { code: 'UNAUTHORIZED' } } });
-          expect(await call(name, route, { key: `nxp_${'A'.repeat(48)}`, projectId })).toMatchObject({ status: 401, json: { error: { code: 'INVALID_API_KEY' } } });
+          expect(await call(name, route, { key: undefined, projectId })).toMatchObject({
+            status: 401,
+            json: { error: { code: 'UNAUTHORIZED' } },
+          });
+          expect(await call(name, route, { key: `nxp_${'A'.repeat(48)}`, projectId })).toMatchObject({
+            status: 401,
+            json: { error: { code: 'INVALID_API_KEY' } },
+          });
         }
         if (!route.role) return;
         const before = await Promise.all([eventsOf(crew.lead, real), eventsOf(crew.stranger, foreign)]);
@@ -229,7 +281,10 @@ onEachEngineSet('auth', (set) => {
         expect(new Set(denials.map(anonymously)).size).toBe(1);
         const low = [...(route.role === 'readonly' ? [] : [crew.readonly]), ...(route.role === 'lead' ? [crew.member] : [])];
         for (const person of low) {
-          expect(await call(name, route, { key: keyOf(person), projectId: real })).toMatchObject({ status: 403, json: { error: { code: 'INSUFFICIENT_ROLE' } } });
+          expect(await call(name, route, { key: keyOf(person), projectId: real })).toMatchObject({
+            status: 403,
+            json: { error: { code: 'INSUFFICIENT_ROLE' } },
+          });
         }
         expect(await Promise.all([eventsOf(crew.lead, real), eventsOf(crew.stranger, foreign)])).toEqual(before);
 
@@ -245,7 +300,9 @@ onEachEngineSet('auth', (set) => {
     test('a foreign slug or session inside the own project answers as an unknown one does', async () => {
       for (const [name, route] of routes.filter(([, { path }]) => path.includes(':sessionId') || path.includes(':slug'))) {
         const [unknown, theirs] = await Promise.all(
-          [crypto.randomUUID(), strangers].map((id) => call(name, route, { key: keyOf(crew.lead), projectId: real, sessionId: id, slug: id })),
+          [crypto.randomUUID(), strangers].map((id) =>
+            call(name, route, { key: keyOf(crew.lead), projectId: real, sessionId: id, slug: id }),
+          ),
         );
         expect([name, theirs?.status, anonymously(theirs ?? { text: '' })]).toEqual([name, 404, anonymously(unknown ?? { text: '' })]);
       }
@@ -254,7 +311,8 @@ onEachEngineSet('auth', (set) => {
 });
 
 onEachEngineSet('registration', (set) => {
-  const register = (server: TestServer, extra: { invite?: string; setupCode?: string } = {}) => server.anonymous.register({ body: { name: 'N', email: email(), ...extra } });
+  const register = (server: TestServer, extra: { invite?: string; setupCode?: string } = {}) =>
+    server.anonymous.register({ body: { name: 'N', email: email(), ...extra } });
 
   /** The first engineer of a server, with an invitation to their project. */
   async function founded(server: TestServer, extra: { setupCode?: string } = {}) {
@@ -300,7 +358,8 @@ onEachEngineSet('registration', (set) => {
     const { projectId, lead } = await server.project();
     const other = await server.engineer();
     await lead.addMember({ projectId, body: { engineerId: other.engineer.id } });
-    const claim = (person: typeof lead) => raw(server, 'POST', `/api/projects/${projectId}/claims`, { key: person.options.apiKey, body: { paths: ['a.ts'] } });
+    const claim = (person: typeof lead) =>
+      raw(server, 'POST', `/api/projects/${projectId}/claims`, { key: person.options.apiKey, body: { paths: ['a.ts'] } });
     const [first, second, third] = [await claim(lead), await claim(lead), await claim(lead)];
     expect([first.status, second.status, third.status]).toEqual([201, 201, 429]);
     expect(first.headers.get('ratelimit-policy')).toBe('"claim";q=2;w=60');

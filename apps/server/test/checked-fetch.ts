@@ -1,17 +1,30 @@
 import { api, ErrorBody, type ErrorCode, errorStatus, type Route } from '@nexus/contract';
 
-const routes = (Object.entries(api) as Array<[keyof typeof api, Route]>).map(([name, route]) => ({
-  name,
-  route,
-  // Fixed words before parameters: `features/available` is not the feature `available`.
-  order: route.path.split(':').length,
-  pattern: new RegExp(`^/api${route.path.replace(/:\w+/g, '[^/]+')}$`),
-})).sort((a, b) => a.order - b.order);
+const routes = (Object.entries(api) as Array<[keyof typeof api, Route]>)
+  .map(([name, route]) => ({
+    name,
+    route,
+    // Fixed words before parameters: `features/available` is not the feature `available`.
+    order: route.path.split(':').length,
+    pattern: new RegExp(`^/api${route.path.replace(/:\w+/g, '[^/]+')}$`),
+  }))
+  .sort((a, b) => a.order - b.order);
 
-export const routeOf = (method: string, pathname: string) => routes.find(({ route, pattern }) => route.method === method.toLowerCase() && pattern.test(pathname));
+export const routeOf = (method: string, pathname: string) =>
+  routes.find(({ route, pattern }) => route.method === method.toLowerCase() && pattern.test(pathname));
 
 /** Every route may answer these. */
-const everywhere: ErrorCode[] = ['UNAUTHORIZED', 'INVALID_API_KEY', 'RATE_LIMITED', 'SERVICE_UNAVAILABLE', 'NOT_FOUND', 'INSUFFICIENT_ROLE', 'VALIDATION_ERROR', 'PAYLOAD_TOO_LARGE', 'IDEMPOTENCY_KEY_REUSED'];
+const everywhere: ErrorCode[] = [
+  'UNAUTHORIZED',
+  'INVALID_API_KEY',
+  'RATE_LIMITED',
+  'SERVICE_UNAVAILABLE',
+  'NOT_FOUND',
+  'INSUFFICIENT_ROLE',
+  'VALIDATION_ERROR',
+  'PAYLOAD_TOO_LARGE',
+  'IDEMPOTENCY_KEY_REUSED',
+];
 const isPathError = (code: ErrorCode) => code.startsWith('PATH_');
 
 /** A fetch that throws when an answer is not what the contract says: more, less, or an error that the route does not list. */

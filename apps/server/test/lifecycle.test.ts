@@ -37,7 +37,11 @@ onEachEngineSet('lifecycle', (set) => {
       await draft('f', ['src/a.ts']);
       expect(await lead.readyFeature(at('f'))).toMatchObject({ status: 'ready', heldBy: null, fence: null });
       const picked = await one.pickFeature(at('f'));
-      expect(picked).toMatchObject({ status: 'active', heldBy: { sessionId: one.sessionId, agent: 'claude', parked: false }, touches: ['src/a.ts'] });
+      expect(picked).toMatchObject({
+        status: 'active',
+        heldBy: { sessionId: one.sessionId, agent: 'claude', parked: false },
+        touches: ['src/a.ts'],
+      });
       expect(picked.warnings).toBeUndefined();
       expect(await get('f')).toEqual(picked);
       expect(await held()).toEqual(['src/a.ts']);
@@ -45,7 +49,14 @@ onEachEngineSet('lifecycle', (set) => {
       expect((await get('f')).completedAt).not.toBeNull();
       expect(await held()).toEqual([]);
       const types = (await eventsOf(lead, projectId)).filter(({ feature }) => feature?.slug === 'f').map(({ type }) => type);
-      expect(types).toEqual(['feature_created', 'feature_updated', 'files_claimed', 'feature_claimed', 'feature_completed', 'files_released']);
+      expect(types).toEqual([
+        'feature_created',
+        'feature_updated',
+        'files_claimed',
+        'feature_claimed',
+        'feature_completed',
+        'files_released',
+      ]);
     });
 
     test('release brings it back to ready and frees its paths for the next', async () => {
@@ -88,7 +99,11 @@ onEachEngineSet('lifecycle', (set) => {
       draft: (slug) => draft(slug, ['x.ts']),
       ready: (slug) => readyFeature(lead, projectId, slug, ['x.ts']),
       active: async (slug) => (await readyFeature(lead, projectId, slug, ['x.ts']), colleague.pickFeature(at(slug))),
-      done: async (slug) => (await readyFeature(lead, projectId, slug, ['x.ts']), await one.pickFeature(at(slug)), one.doneFeature(at(slug))),
+      done: async (slug) => (
+        await readyFeature(lead, projectId, slug, ['x.ts']),
+        await one.pickFeature(at(slug)),
+        one.doneFeature(at(slug))
+      ),
       cancelled: async (slug) => (await draft(slug), lead.cancelFeature(at(slug))),
     };
     const forbidden: Record<string, Verb[]> = {
@@ -106,7 +121,11 @@ onEachEngineSet('lifecycle', (set) => {
           const refused = await refusal(two[verb](at('f')));
           const fenced = status === 'active' && ['releaseFeature', 'doneFeature', 'cancelFeature'].includes(verb);
           expect([verb, refused.status, refused.code]).toEqual([verb, 409, fenced ? 'FENCED' : 'INVALID_STATUS_TRANSITION']);
-          expect(refused.details).toMatchObject({ slug: 'f', status, heldBy: status === 'active' ? { sessionId: colleague.sessionId, engineerName: 'Mem' } : null });
+          expect(refused.details).toMatchObject({
+            slug: 'f',
+            status,
+            heldBy: status === 'active' ? { sessionId: colleague.sessionId, engineerName: 'Mem' } : null,
+          });
           expect(refused.message).toContain(status === 'active' ? 'Mem (claude)' : `f is ${status}`);
         }
         expect(await get('f')).toEqual(before);
@@ -114,7 +133,15 @@ onEachEngineSet('lifecycle', (set) => {
     }
 
     test('unknown features are 404 for every verb', async () => {
-      const verbs: Verb[] = ['readyFeature', 'pickFeature', 'releaseFeature', 'doneFeature', 'cancelFeature', 'deleteFeature', 'resumeFeature'];
+      const verbs: Verb[] = [
+        'readyFeature',
+        'pickFeature',
+        'releaseFeature',
+        'doneFeature',
+        'cancelFeature',
+        'deleteFeature',
+        'resumeFeature',
+      ];
       for (const verb of verbs) expect((await refusal(two[verb](at('nothing')))).code).toBe('NOT_FOUND');
     });
   });
@@ -152,7 +179,9 @@ onEachEngineSet('lifecycle', (set) => {
       await colleague.pickFeature(at('two'));
       const refused = await refusal(two.pickFeature(at('wide')));
       expect(refused).toMatchObject({ status: 409, code: 'FILE_ALREADY_CLAIMED' });
-      const { conflicts } = refused.details as { conflicts: Array<{ filePath: string; heldPath: string; claimedBy: Record<string, unknown> }> };
+      const { conflicts } = refused.details as {
+        conflicts: Array<{ filePath: string; heldPath: string; claimedBy: Record<string, unknown> }>;
+      };
       expect(conflicts.map(({ filePath, heldPath }) => [filePath, heldPath])).toEqual([
         ['src/a/deep.ts', 'src/a/'],
         ['lib/', 'lib/b.ts'],
@@ -180,7 +209,11 @@ onEachEngineSet('lifecycle', (set) => {
     test('a feature waits until all that it depends on is done', async () => {
       await readyFeature(lead, projectId, 'base');
       await readyFeature(lead, projectId, 'top', ['t.ts'], ['base']);
-      expect(await refusal(one.pickFeature(at('top')))).toMatchObject({ status: 409, code: 'DEPENDENCIES_UNMET', details: { waitsFor: ['base'] } });
+      expect(await refusal(one.pickFeature(at('top')))).toMatchObject({
+        status: 409,
+        code: 'DEPENDENCIES_UNMET',
+        details: { waitsFor: ['base'] },
+      });
       await two.pickFeature(at('base'));
       expect((await refusal(one.pickFeature(at('top')))).code).toBe('DEPENDENCIES_UNMET');
       await two.doneFeature(at('base'));
@@ -207,7 +240,13 @@ onEachEngineSet('lifecycle', (set) => {
         .then(() => lead.readyFeature(at(slug)));
 
     test('goes by lane, now before next before later before icebox, then by priority', async () => {
-      for (const [slug, lane, priority] of [['i', 'icebox', 0], ['l', 'later', 0], ['n2', 'next', 2], ['n1', 'next', 1.5], ['w', 'now', 9]] as const) {
+      for (const [slug, lane, priority] of [
+        ['i', 'icebox', 0],
+        ['l', 'later', 0],
+        ['n2', 'next', 2],
+        ['n1', 'next', 1.5],
+        ['w', 'now', 9],
+      ] as const) {
         await feature(slug, lane, priority);
       }
       expect(slugs(await lead.availableFeatures({ projectId }))).toEqual(['w', 'n1', 'n2', 'l', 'i']);
@@ -241,12 +280,21 @@ onEachEngineSet('lifecycle', (set) => {
       await colleague.pickFeature(at('held'));
       const available = await two.availableFeatures({ projectId });
       expect(slugs(available)).toEqual(['base', 'blocked', 'waiting']);
-      expect(available.map(({ blockedBy }) => blockedBy)).toEqual([null, { engineerId: crew.member.engineer.id, engineerName: 'Mem', featureSlug: 'held' }, null]);
+      expect(available.map(({ blockedBy }) => blockedBy)).toEqual([
+        null,
+        { engineerId: crew.member.engineer.id, engineerName: 'Mem', featureSlug: 'held' },
+        null,
+      ]);
       expect(available.map(({ waitsFor }) => waitsFor)).toEqual([[], [], ['base']]);
       expect((await two.pickNext({ projectId })).slug).toBe('base');
       expect(await refusal(two.pickNext({ projectId }))).toMatchObject({
         code: 'NOTHING_AVAILABLE',
-        details: { waiting: [{ slug: 'blocked', waitsFor: [], heldBy: ['Mem (held)'] }, { slug: 'waiting', waitsFor: ['base'], heldBy: [] }] },
+        details: {
+          waiting: [
+            { slug: 'blocked', waitsFor: [], heldBy: ['Mem (held)'] },
+            { slug: 'waiting', waitsFor: ['base'], heldBy: [] },
+          ],
+        },
       });
     });
 
@@ -256,7 +304,8 @@ onEachEngineSet('lifecycle', (set) => {
       await feature('reads', 'now', 3, ['ro:docs/a.md']);
       await one.pickFeature(at('mine'));
       await colleague.claim({ projectId, body: { paths: ['ro:docs/'] } });
-      const blocked = async (client: Client) => (await client.availableFeatures({ projectId })).filter(({ blockedBy }) => blockedBy).map(({ slug }) => slug);
+      const blocked = async (client: Client) =>
+        (await client.availableFeatures({ projectId })).filter(({ blockedBy }) => blockedBy).map(({ slug }) => slug);
       expect(await blocked(one)).toEqual([]);
       expect(await blocked(two)).toEqual(['beside']);
       expect(await blocked(lead)).toEqual(['beside']);
@@ -283,7 +332,11 @@ onEachEngineSet('lifecycle', (set) => {
       await draft('f', ['a.ts']);
       await lead.updateFeature({ ...at('f'), body: { title: 'T', lane: 'now', spec: 'text', touches: ['a.ts'] } });
       const events = (await eventsOf(lead, projectId)).filter(({ type }) => type === 'feature_updated').map(({ data }) => data);
-      expect(events).toEqual([{ field: 'title', oldValue: 'f', newValue: 'T' }, { field: 'spec' }, { field: 'lane', oldValue: 'next', newValue: 'now' }]);
+      expect(events).toEqual([
+        { field: 'title', oldValue: 'f', newValue: 'T' },
+        { field: 'spec' },
+        { field: 'lane', oldValue: 'next', newValue: 'now' },
+      ]);
     });
 
     test('its holder changes the touches of an active feature: an extend and shrink under the same fence', async () => {
@@ -303,7 +356,9 @@ onEachEngineSet('lifecycle', (set) => {
       await readyFeature(lead, projectId, 'f', ['keep.ts', 'drop.ts']);
       await one.pickFeature(at('f'));
       await colleague.claim({ projectId, body: { paths: ['theirs.ts'] } });
-      expect((await refusal(one.updateFeature({ ...at('f'), body: { title: 'no', touches: ['keep.ts', 'theirs.ts'] } }))).code).toBe('FILE_ALREADY_CLAIMED');
+      expect((await refusal(one.updateFeature({ ...at('f'), body: { title: 'no', touches: ['keep.ts', 'theirs.ts'] } }))).code).toBe(
+        'FILE_ALREADY_CLAIMED',
+      );
       expect(await get('f')).toMatchObject({ title: 'f', touches: ['keep.ts', 'drop.ts'] });
       expect(await held()).toEqual(['drop.ts', 'keep.ts', 'theirs.ts']);
     });
@@ -356,7 +411,11 @@ onEachEngineSet('lifecycle', (set) => {
       const { fence } = await colleague.pickFeature(at('f'));
       for (const verb of ['doneFeature', 'releaseFeature', 'cancelFeature'] as const) {
         const refused = await refusal(one[verb]({ ...at('f'), body: { fence: old ?? 0 } }));
-        expect(refused).toMatchObject({ status: 409, code: 'FENCED', details: { fence, quoted: old, heldBy: { sessionId: colleague.sessionId, engineerName: 'Mem' } } });
+        expect(refused).toMatchObject({
+          status: 409,
+          code: 'FENCED',
+          details: { fence, quoted: old, heldBy: { sessionId: colleague.sessionId, engineerName: 'Mem' } },
+        });
       }
       expect(await get('f')).toMatchObject({ status: 'active', fence });
     });
@@ -373,7 +432,10 @@ onEachEngineSet('lifecycle', (set) => {
     test('the retry of done and of release by the same session succeeds, with and without its fence; by others it does not', async () => {
       await readyFeature(lead, projectId, 'd');
       await readyFeature(lead, projectId, 'r');
-      for (const [verb, slug] of [['doneFeature', 'd'], ['releaseFeature', 'r']] as const) {
+      for (const [verb, slug] of [
+        ['doneFeature', 'd'],
+        ['releaseFeature', 'r'],
+      ] as const) {
         const { fence } = await one.pickFeature(at(slug));
         const ended = await one[verb](at(slug));
         expect(await one[verb](at(slug))).toEqual(ended);
@@ -403,16 +465,23 @@ onEachEngineSet('lifecycle', (set) => {
       const { fence } = await colleague.pickFeature(at('own'));
       expect((await crew.member.forceReleaseFeature({ ...at('own'), body: { fence: fence ?? 0, reason: 'mine' } })).status).toBe('ready');
       const { fence: foreign } = await one.pickFeature(at('foreign'));
-      expect(await refusal(crew.member.forceReleaseFeature({ ...at('foreign'), body: { fence: foreign ?? 0, reason: 'x' } }))).toMatchObject({ status: 403, code: 'INSUFFICIENT_ROLE' });
+      expect(
+        await refusal(crew.member.forceReleaseFeature({ ...at('foreign'), body: { fence: foreign ?? 0, reason: 'x' } })),
+      ).toMatchObject({ status: 403, code: 'INSUFFICIENT_ROLE' });
     });
 
     test('a wrong fence breaks nothing, and neither does a feature that nobody holds', async () => {
       await readyFeature(lead, projectId, 'f');
       const { fence } = await colleague.pickFeature(at('f'));
-      expect(await refusal(lead.forceReleaseFeature({ ...at('f'), body: { fence: (fence ?? 0) + 1, reason: 'x' } }))).toMatchObject({ code: 'FENCED', details: { fence } });
+      expect(await refusal(lead.forceReleaseFeature({ ...at('f'), body: { fence: (fence ?? 0) + 1, reason: 'x' } }))).toMatchObject({
+        code: 'FENCED',
+        details: { fence },
+      });
       expect((await get('f')).status).toBe('active');
       await colleague.releaseFeature(at('f'));
-      expect((await refusal(lead.forceReleaseFeature({ ...at('f'), body: { fence: fence ?? 0, reason: 'x' } }))).code).toBe('INVALID_STATUS_TRANSITION');
+      expect((await refusal(lead.forceReleaseFeature({ ...at('f'), body: { fence: fence ?? 0, reason: 'x' } }))).code).toBe(
+        'INVALID_STATUS_TRANSITION',
+      );
     });
   });
 
@@ -459,7 +528,10 @@ onEachEngineSet('lifecycle', (set) => {
     test('the same key for another request is 422, and nothing happens', async () => {
       const options = { idempotencyKey: crypto.randomUUID() };
       await lead.createFeature({ projectId, body: { slug: 'a', title: 'a', spec: '' } }, options);
-      expect(await refusal(lead.createFeature({ projectId, body: { slug: 'b', title: 'b', spec: '' } }, options))).toMatchObject({ status: 422, code: 'IDEMPOTENCY_KEY_REUSED' });
+      expect(await refusal(lead.createFeature({ projectId, body: { slug: 'b', title: 'b', spec: '' } }, options))).toMatchObject({
+        status: 422,
+        code: 'IDEMPOTENCY_KEY_REUSED',
+      });
       expect((await refusal(one.pickFeature(at('a'), options))).code).toBe('IDEMPOTENCY_KEY_REUSED');
       expect((await refusal(get('b'))).code).toBe('NOT_FOUND');
     });
@@ -473,13 +545,17 @@ onEachEngineSet('lifecycle', (set) => {
       const again = { idempotencyKey: crypto.randomUUID() };
       const [a, b] = await Promise.all([lead.createFeature(created, again), lead.createFeature(created, again)]);
       expect(a).toEqual(b);
-      expect((await eventsOf(lead, projectId)).filter(({ type, feature }) => type === 'feature_created' && feature?.slug === 'g')).toHaveLength(1);
+      expect(
+        (await eventsOf(lead, projectId)).filter(({ type, feature }) => type === 'feature_created' && feature?.slug === 'g'),
+      ).toHaveLength(1);
     });
 
     test('one key at once in two projects is accepted once and refused once', async () => {
       const others = await Promise.all(Array.from({ length: 8 }, () => crew.project()));
       const options = { idempotencyKey: crypto.randomUUID() };
-      const results = await Promise.allSettled(others.map((id) => lead.createFeature({ projectId: id, body: { slug: 'f', title: 'f', spec: '' } }, options)));
+      const results = await Promise.allSettled(
+        others.map((id) => lead.createFeature({ projectId: id, body: { slug: 'f', title: 'f', spec: '' } }, options)),
+      );
       const refused = results.flatMap((result) => (result.status === 'rejected' ? [(result.reason as { code: string }).code] : []));
       expect(refused).toEqual(Array.from({ length: 7 }, () => 'IDEMPOTENCY_KEY_REUSED'));
     });

@@ -4,8 +4,20 @@ import { checkedFetch, routeOf } from './checked-fetch.ts';
 import { onEachEngineSet, startServer, type TestServer } from './harness.ts';
 import { raw, refusal } from './support.ts';
 
-type Operation = { operationId: string; summary?: string; security?: unknown[]; parameters?: Array<{ name: string; in: string; required?: boolean }>; requestBody?: object; responses: Record<string, { content?: Record<string, { schema: object }> }> };
-type Document = { openapi: string; info: { title: string; version: string }; paths: Record<string, Record<string, Operation>>; components: { schemas: Record<string, object>; securitySchemes: object } };
+type Operation = {
+  operationId: string;
+  summary?: string;
+  security?: unknown[];
+  parameters?: Array<{ name: string; in: string; required?: boolean }>;
+  requestBody?: object;
+  responses: Record<string, { content?: Record<string, { schema: object }> }>;
+};
+type Document = {
+  openapi: string;
+  info: { title: string; version: string };
+  paths: Record<string, Record<string, Operation>>;
+  components: { schemas: Record<string, object>; securitySchemes: object };
+};
 
 const routes = Object.entries(api) as Array<[keyof typeof api, Route]>;
 const templateOf = (route: Route) => `/api${route.path.replace(/:(\w+)/g, '{$1}')}`;
@@ -18,7 +30,9 @@ onEachEngineSet('the API description', (set) => {
   beforeAll(async () => {
     server = await startServer(set);
     document = (await raw(server, 'GET', '/api/openapi.json')).json as unknown as Document;
-    operations = Object.entries(document.paths).flatMap(([path, methods]) => Object.entries(methods).map(([method, operation]): [string, string, Operation] => [path, method, operation]));
+    operations = Object.entries(document.paths).flatMap(([path, methods]) =>
+      Object.entries(methods).map(([method, operation]): [string, string, Operation] => [path, method, operation]),
+    );
   });
   afterAll(() => server.stop());
 
@@ -45,13 +59,18 @@ onEachEngineSet('the API description', (set) => {
     const references = [...JSON.stringify(document).matchAll(/"\$ref":"([^"]+)"/g)].map(([, reference]) => reference ?? '');
     expect(references.length).toBeGreaterThan(20);
     for (const reference of new Set(references)) {
-      const target = reference.replace(/^#\//, '').split('/').reduce<unknown>((at, key) => (at as Record<string, unknown> | undefined)?.[key], document);
+      const target = reference
+        .replace(/^#\//, '')
+        .split('/')
+        .reduce<unknown>((at, key) => (at as Record<string, unknown> | undefined)?.[key], document);
       expect([reference, typeof target]).toEqual([reference, 'object']);
     }
   });
 
   test('it has every route of the contract, with its success, its errors and its key, and no other', () => {
-    expect(operations.map(([path, method]) => `${method} ${path}`).sort()).toEqual(routes.map(([, route]) => `${route.method} ${templateOf(route)}`).sort());
+    expect(operations.map(([path, method]) => `${method} ${path}`).sort()).toEqual(
+      routes.map(([, route]) => `${route.method} ${templateOf(route)}`).sort(),
+    );
     for (const [name, route] of routes) {
       const operation = document.paths[templateOf(route)]?.[route.method];
       expect(operation?.operationId).toBe(name);
@@ -94,11 +113,18 @@ onEachEngineSet('the API description', (set) => {
   test('errors are problem details for who asks for them', async () => {
     const { status, headers, json } = await raw(server, 'GET', '/api/auth/me', { headers: { accept: 'application/problem+json' } });
     expect([status, headers.get('content-type')]).toEqual([401, 'application/problem+json']);
-    expect(json as unknown).toMatchObject({ type: 'urn:nexus:error:unauthorized', title: 'UNAUTHORIZED', status: 401, instance: '/api/auth/me', requestId: headers.get('x-request-id') });
+    expect(json as unknown).toMatchObject({
+      type: 'urn:nexus:error:unauthorized',
+      title: 'UNAUTHORIZED',
+      status: 401,
+      instance: '/api/auth/me',
+      requestId: headers.get('x-request-id'),
+    });
   });
 
   test('health and metrics answer', async () => {
-    for (const path of ['/health', '/api/health', '/api/health/live', '/api/health/ready']) expect((await raw(server, 'GET', path)).json as unknown).toMatchObject({ status: 'ok' });
+    for (const path of ['/health', '/api/health', '/api/health/live', '/api/health/ready'])
+      expect((await raw(server, 'GET', path)).json as unknown).toMatchObject({ status: 'ok' });
     await raw(server, 'GET', '/api/projects/x/features/secret-slug');
     const { text } = await raw(server, 'GET', '/api/metrics');
     expect(text).toMatch(/^nexus_http_requests_total\{.*route="\/api\/projects\/:projectId\/features\/:slug".*\} \d+$/m);
@@ -113,11 +139,17 @@ onEachEngineSet('the API description', (set) => {
       const { apiKey, engineer } = await anonymous.register({ body: { name, email: `${crypto.randomUUID()}@example.org` } });
       return { client: anonymous.with({ apiKey }), engineer };
     };
-    const [{ client: lead }, { client: other, engineer }, { client: guest }] = await Promise.all([register('Lead'), register('Other'), register('Guest')]);
+    const [{ client: lead }, { client: other, engineer }, { client: guest }] = await Promise.all([
+      register('Lead'),
+      register('Other'),
+      register('Guest'),
+    ]);
 
     await anonymous.meta();
     await lead.me();
-    const { id: projectId } = await lead.createProject({ body: { name: 'P', slug: `p-${crypto.randomUUID()}`, repoUrl: 'git@example.org:p.git' } });
+    const { id: projectId } = await lead.createProject({
+      body: { name: 'P', slug: `p-${crypto.randomUUID()}`, repoUrl: 'git@example.org:p.git' },
+    });
     const p = { projectId };
     await lead.listProjects();
     await lead.updateProject({ ...p, body: { name: 'Q' } });
@@ -126,7 +158,10 @@ onEachEngineSet('the API description', (set) => {
     await lead.getProject(p);
     await refusal(guest.createFeature({ ...p, body: { slug: 'x', title: 'x', spec: '' } }));
 
-    const { id: sessionId } = await lead.openSession({ ...p, body: { agent: 'claude', agentSessionId: 'a', metadata: { gitBranch: 'b' } } });
+    const { id: sessionId } = await lead.openSession({
+      ...p,
+      body: { agent: 'claude', agentSessionId: 'a', metadata: { gitBranch: 'b' } },
+    });
     const { id: theirs } = await other.openSession({ ...p, body: {} });
     const agent = lead.with({ session: sessionId });
     await lead.activeSessions(p);

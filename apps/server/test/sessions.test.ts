@@ -21,16 +21,26 @@ onEachEngineSet('sessions', (set) => {
     projectId = await crew.project();
   });
 
-  const open = (client: Client, agentSessionId: string, agent = 'claude') => client.openSession({ projectId, body: { agent, agentSessionId } });
+  const open = (client: Client, agentSessionId: string, agent = 'claude') =>
+    client.openSession({ projectId, body: { agent, agentSessionId } });
   const live = async () => (await lead.activeSessions({ projectId })).map(({ session }) => session.id);
-  const end = (client: Client, sessionId: string, body: { reason?: 'ended' | 'died'; unlanded?: string[] } = {}) => client.endSession({ projectId, sessionId, body });
+  const end = (client: Client, sessionId: string, body: { reason?: 'ended' | 'died'; unlanded?: string[] } = {}) =>
+    client.endSession({ projectId, sessionId, body });
   const get = (slug: string) => lead.getFeature({ projectId, slug });
 
   describe('opening', () => {
     test('is get-or-create by agent and the agent’s own session id', async () => {
       const first = await lead.openSession({ projectId, body: { agent: 'claude', agentSessionId: 'a', metadata: { gitBranch: 'main' } } });
       const again = await lead.openSession({ projectId, body: { agent: 'claude', agentSessionId: 'a', metadata: { pid: 7 } } });
-      expect(first).toMatchObject({ status: 'active', agent: 'claude', agentSessionId: 'a', parentId: null, featureId: null, leaseSeconds: 1800, keeper: false });
+      expect(first).toMatchObject({
+        status: 'active',
+        agent: 'claude',
+        agentSessionId: 'a',
+        parentId: null,
+        featureId: null,
+        leaseSeconds: 1800,
+        keeper: false,
+      });
       expect(again).toMatchObject({ id: first.id, createdAt: first.createdAt, metadata: { gitBranch: 'main', pid: 7 } });
       expect((await open(lead, 'b')).id).not.toBe(first.id);
       expect((await open(lead, 'a', 'codex')).id).not.toBe(first.id);
@@ -60,8 +70,17 @@ onEachEngineSet('sessions', (set) => {
       const elsewhere = await crew.stranger.createProject({ body: { name: 'E', slug: `e-${crypto.randomUUID()}` } });
       const foreign = await crew.stranger.createFeature({ projectId: elsewhere.id, body: { slug: 'f', title: 'f', spec: '' } });
       const { id: colleagues } = await open(crew.member, 'p');
-      for (const body of [{ featureId: foreign.id }, { featureId: crypto.randomUUID() }, { parentId: colleagues }, { parentId: crypto.randomUUID() }, { parentId: 'nonsense' }]) {
-        expect(await refusal(lead.openSession({ projectId, body: { agentSessionId: crypto.randomUUID(), ...body } }))).toMatchObject({ status: 404, code: 'NOT_FOUND' });
+      for (const body of [
+        { featureId: foreign.id },
+        { featureId: crypto.randomUUID() },
+        { parentId: colleagues },
+        { parentId: crypto.randomUUID() },
+        { parentId: 'nonsense' },
+      ]) {
+        expect(await refusal(lead.openSession({ projectId, body: { agentSessionId: crypto.randomUUID(), ...body } }))).toMatchObject({
+          status: 404,
+          code: 'NOT_FOUND',
+        });
       }
     });
   });
@@ -104,7 +123,10 @@ onEachEngineSet('sessions', (set) => {
       const { id: colleagues } = await open(crew.member, 'a');
       const messages = new Set<string>();
       for (const session of [colleagues, elsewhere, crypto.randomUUID(), 'claude:a', 'nonsense', ':']) {
-        for (const call of [() => lead.with({ session }).pickFeature({ projectId, slug: 'f' }), () => lead.with({ session }).myClaims({ projectId })]) {
+        for (const call of [
+          () => lead.with({ session }).pickFeature({ projectId, slug: 'f' }),
+          () => lead.with({ session }).myClaims({ projectId }),
+        ]) {
           const refused = await refusal(call());
           expect([session, refused.status, refused.code]).toEqual([session, 404, 'NOT_FOUND']);
           messages.add(refused.message);
@@ -126,7 +148,9 @@ onEachEngineSet('sessions', (set) => {
       expect(await lead.listClaims({ projectId })).toEqual([]);
       expect(await live()).toEqual([]);
       expect(await end(lead, one.sessionId)).toMatchObject({ status: 'ended' });
-      expect((await eventsOf(lead, projectId)).filter(({ type }) => type === 'session_ended').map(({ data }) => data['reason'])).toEqual(['ended']);
+      expect((await eventsOf(lead, projectId)).filter(({ type }) => type === 'session_ended').map(({ data }) => data['reason'])).toEqual([
+        'ended',
+      ]);
     });
 
     test('with unlanded work parks it: it stays held, its owner’s next session or a colleague resumes it, with no gap', async () => {
@@ -140,7 +164,9 @@ onEachEngineSet('sessions', (set) => {
       expect((await get('clean')).status).toBe('ready');
       expect(await get('f')).toMatchObject({ status: 'active', fence, heldBy: { sessionId: one.sessionId, parked: true } });
       expect(await lead.listClaims({ projectId })).toMatchObject([{ filePath: 'f.ts', parked: true, expiresAt: null }]);
-      expect((await refusal(colleague.claim({ projectId, body: { paths: ['f.ts'] } }))).details).toMatchObject({ conflicts: [{ claimedBy: { parked: true, expiresAt: null } }] });
+      expect((await refusal(colleague.claim({ projectId, body: { paths: ['f.ts'] } }))).details).toMatchObject({
+        conflicts: [{ claimedBy: { parked: true, expiresAt: null } }],
+      });
       expect((await colleague.checkClaims({ projectId, body: { paths: ['f.ts'] } })).paths[0]?.state).toBe('held');
       const refused = await refusal(colleague.pickFeature({ projectId, slug: 'f' }));
       expect([refused.code, refused.message.includes('resume')]).toEqual(['INVALID_STATUS_TRANSITION', true]);
@@ -190,8 +216,11 @@ onEachEngineSet('sessions', (set) => {
       await end(lead, one.sessionId);
       expect(await live()).toEqual([]);
       expect(await lead.listClaims({ projectId })).toEqual([]);
-      for (const gone of [child, grandchild]) expect((await refusal(gone.claim({ projectId, body: { paths: ['x.ts'] } }))).code).toBe('SESSION_LOST');
-      expect((await refusal(lead.openSession({ projectId, body: { agentSessionId: 'late', parentId: one.sessionId } }))).code).toBe('SESSION_LOST');
+      for (const gone of [child, grandchild])
+        expect((await refusal(gone.claim({ projectId, body: { paths: ['x.ts'] } }))).code).toBe('SESSION_LOST');
+      expect((await refusal(lead.openSession({ projectId, body: { agentSessionId: 'late', parentId: one.sessionId } }))).code).toBe(
+        'SESSION_LOST',
+      );
     });
 
     test('nobody ends the session of another', async () => {
@@ -236,7 +265,9 @@ onEachEngineSet('sessions', (set) => {
         expect(refused.details).toMatchObject({
           sessionId: one.sessionId,
           status: 'lost',
-          holds: [{ featureSlug: 'f', fence, endedAs: 'lost', heldBy: { sessionId: colleague.sessionId, engineerName: 'Mem', featureSlug: 'f' } }],
+          holds: [
+            { featureSlug: 'f', fence, endedAs: 'lost', heldBy: { sessionId: colleague.sessionId, engineerName: 'Mem', featureSlug: 'f' } },
+          ],
         });
         expect(refused.message).toContain('Mem');
       }
@@ -324,7 +355,8 @@ onEachEngineSet('leases of 2 s, grace of 1 s, parked for 1 s', (set) => {
   });
   afterAll(() => server.stop());
 
-  const stateOf = async (projectId: string, id: string) => (await lead.activeSessions({ projectId })).find(({ session }) => session.id === id)?.session.status;
+  const stateOf = async (projectId: string, id: string) =>
+    (await lead.activeSessions({ projectId })).find(({ session }) => session.id === id)?.session.status;
   /** A session with a feature and an ad hoc claim, in a project of its own. */
   async function atWork(): Promise<{ projectId: string; one: Terminal; fence: number }> {
     const projectId = await crew.project();
@@ -339,7 +371,12 @@ onEachEngineSet('leases of 2 s, grace of 1 s, parked for 1 s', (set) => {
     const { projectId, one } = await atWork();
     await eventually('stale', async () => (await stateOf(projectId, one.sessionId)) === 'stale');
     expect((await lead.getFeature({ projectId, slug: 'f' })).status).toBe('active');
-    expect(await lead.heartbeat({ projectId, sessionId: one.sessionId })).toMatchObject({ ok: true, leaseSeconds: 2, holds: [{ featureSlug: null }, { featureSlug: 'f' }], lost: [] });
+    expect(await lead.heartbeat({ projectId, sessionId: one.sessionId })).toMatchObject({
+      ok: true,
+      leaseSeconds: 2,
+      holds: [{ featureSlug: null }, { featureSlug: 'f' }],
+      lost: [],
+    });
     expect(await stateOf(projectId, one.sessionId)).toBe('active');
   });
 
@@ -368,8 +405,12 @@ onEachEngineSet('leases of 2 s, grace of 1 s, parked for 1 s', (set) => {
       ['files_released', 'f', 'lost', ['f.ts']],
       ['session_ended', null, 'lost', null],
     ]);
-    for (const event of events) expect(event).toMatchObject({ engineer: { name: 'Lead' }, actor: { session: one.sessionId, agent: 'claude' } });
-    expect(await refusal(one.doneFeature({ projectId, slug: 'f', body: { fence } }))).toMatchObject({ status: 410, details: { status: 'lost', holds: [{ fence, heldBy: null }, { featureSlug: null }] } });
+    for (const event of events)
+      expect(event).toMatchObject({ engineer: { name: 'Lead' }, actor: { session: one.sessionId, agent: 'claude' } });
+    expect(await refusal(one.doneFeature({ projectId, slug: 'f', body: { fence } }))).toMatchObject({
+      status: 410,
+      details: { status: 'lost', holds: [{ fence, heldBy: null }, { featureSlug: null }] },
+    });
     const { sessions } = await lead.heartbeats({ body: { sessions: [one.sessionId] } });
     expect(sessions).toMatchObject([{ state: 'over' }]);
   });

@@ -21,7 +21,12 @@ export async function createCrew(server: TestServer) {
     const person = await server.engineer(name);
     return Object.assign(person.with({ fetch: checkedFetch() }), { engineer: person.engineer });
   };
-  const [lead, member, readonly, stranger] = await Promise.all([engineer('Lead'), engineer('Mem'), engineer('Reader'), engineer('Stranger')]);
+  const [lead, member, readonly, stranger] = await Promise.all([
+    engineer('Lead'),
+    engineer('Mem'),
+    engineer('Reader'),
+    engineer('Stranger'),
+  ]);
   return {
     lead,
     member,
@@ -64,7 +69,9 @@ export async function raw(
   return { status: response.status, headers: response.headers, text, json: parsed(text) };
 }
 
-function parsed(text: string): { data?: unknown; error?: { code: string; message: string; details?: unknown; requestId: string } } | undefined {
+function parsed(
+  text: string,
+): { data?: unknown; error?: { code: string; message: string; details?: unknown; requestId: string } } | undefined {
   try {
     return JSON.parse(text) as ReturnType<typeof parsed>;
   } catch {

@@ -26,11 +26,7 @@ export function isStorable(value: unknown): boolean {
 }
 
 /** Longer text; NUL cannot be stored by PostgreSQL. */
-export const Text = (max: number) =>
-  z
-    .string()
-    .max(max)
-    .refine(isStorable, 'NUL characters and broken Unicode are not allowed here.');
+export const Text = (max: number) => z.string().max(max).refine(isStorable, 'NUL characters and broken Unicode are not allowed here.');
 
 export const page = <T extends z.ZodType>(item: T) =>
   z.object({ items: z.array(item), nextCursor: z.string().nullable(), hasMore: z.boolean() });
