@@ -18,7 +18,10 @@ async function main(argv: string[]): Promise<void> {
   }
   const log = createLog({ level: config.logLevel, write: (line) => process.stdout.write(line) });
   const began = performance.now();
-  const engines = await openEngines(config, { migrations, log });
+  const engines = await openEngines(config, { migrations, log }).catch((error: unknown) => {
+    if (config.database.kind !== 'postgres' || !isDatabaseAway(error)) throw error;
+    throw new BadConfiguration(`DATABASE_URL: the database cannot be reached: ${error instanceof Error ? error.message : String(error)}`);
+  });
   const deps = await createDeps({ config, engines, log, version: manifest.version, crash: () => process.kill(process.pid, 'SIGKILL') });
   const server = await serve(deps).catch((error: unknown) => {
     if ((error as { code?: unknown }).code !== 'EADDRINUSE') throw error;
