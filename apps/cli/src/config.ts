@@ -1,31 +1,16 @@
-import { existsSync } from 'node:fs';
-import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
+import { type Dirs, findDirs } from './dirs.ts';
 import { CliError, usage } from './errors.ts';
 import { readJson, writeJson } from './files.ts';
 import type { Worktree } from './git.ts';
 import type { Io } from './io.ts';
 
+export { type Dirs, findDirs };
+
 export const defaultServer = 'http://127.0.0.1:3000';
 
 type Env = Io['env'];
-
-/** The user's own directories, by the XDG rules. */
-export type Dirs = { config: string; state: string; runtime: string };
-
-export function findDirs(env: Env): Dirs {
-  const home = env['HOME'] || homedir();
-  const state = env['NEXUS_STATE_DIR'] || join(env['XDG_STATE_HOME'] || join(home, '.local', 'state'), 'nexus');
-  return {
-    config: env['NEXUS_CONFIG_DIR'] || join(env['XDG_CONFIG_HOME'] || join(home, '.config'), 'nexus'),
-    state,
-    // Often set where there is none: containers, su, after logout.
-    runtime:
-      env['NEXUS_RUNTIME_DIR'] ||
-      (env['XDG_RUNTIME_DIR'] && existsSync(env['XDG_RUNTIME_DIR']) ? join(env['XDG_RUNTIME_DIR'], 'nexus') : join(state, 'run')),
-  };
-}
 
 /** `.nexus.json`, made to be committed: which server and project this repository belongs to. */
 export const LinkFile = z.looseObject({ server: z.string().optional(), projectId: z.string().optional(), slug: z.string().optional() });

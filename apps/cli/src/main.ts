@@ -1,54 +1,6 @@
 #!/usr/bin/env node
-import { resolve } from 'node:path';
-import { exitCodes } from './errors.ts';
-import type { Io, Sink } from './io.ts';
-import { runCli } from './program.ts';
+import { runHook } from './hook/run.ts';
 
-/** After Ctrl-C a command gets this long to end in order. */
-const patienceMs = 1000;
-
-function main(): void {
-  const interruption = new AbortController();
-  process.on('SIGINT', () => {
-    if (interruption.signal.aborted) process.exit(exitCodes.interrupted);
-    interruption.abort();
-    setTimeout(() => process.exit(exitCodes.interrupted), patienceMs).unref();
-  });
-  // Whoever read our output has enough (`nexus watch | head`): that is no failure.
-  for (const stream of [process.stdout, process.stderr]) {
-    stream.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? exitCodes.ok : exitCodes.failure));
-  }
-  const io: Io = {
-    env: process.env,
-    cwd: process.cwd(),
-    stdout: sink(process.stdout),
-    stderr: sink(process.stderr),
-    stdin: { isTTY: process.stdin.isTTY === true, read: readStdin },
-    signal: interruption.signal,
-    pid: process.pid,
-    self: { command: process.execPath, args: ownScript() },
-  };
-  void runCli(process.argv.slice(2), io).then((code) => {
-    process.exitCode = code;
-  });
-}
-
-const sink = (stream: NodeJS.WriteStream): Sink => ({
-  write: (text) => void stream.write(text),
-  isTTY: stream.isTTY === true,
-  columns: stream.columns || 80,
-});
-
-async function readStdin(): Promise<string> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of process.stdin) chunks.push(Buffer.from(chunk as Uint8Array));
-  return Buffer.concat(chunks).toString('utf8');
-}
-
-/** From source and from a bundle there is a script; in a compiled executable there is none. */
-function ownScript(): string[] {
-  const script = process.argv[1];
-  return script === undefined || /^(?:\/\$bunfs\/|[A-Z]:[/\\]~BUN[/\\])/.test(script) ? [] : [resolve(script)];
-}
-
-main();
+// A hook runs at every edit of every agent: it must not wait for what only commands need.
+if (process.argv[2] === 'hook') void runHook(process.argv[3]);
+else void import('./cli.ts').then(({ runCommand }) => runCommand());

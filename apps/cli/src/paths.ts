@@ -8,10 +8,10 @@ import { toplevelOf } from './git.ts';
  * sub-directories and linked worktrees come to one name, and a symlink's own name is added to its target's.
  * Outside a repository a path stays as it is; what a name may look like is the server's business.
  */
-export async function repositoryPaths(typed: string[], cwd: string): Promise<string[]> {
+export async function repositoryPaths(typed: string[], cwd: string, find: FindToplevel = toplevelOf): Promise<string[]> {
   const toplevels = new Map<string, Promise<string | undefined>>();
   const toplevel = (dir: string): Promise<string | undefined> => {
-    const known = toplevels.get(dir) ?? toplevelOf(dir);
+    const known = toplevels.get(dir) ?? find(dir);
     toplevels.set(dir, known);
     return known;
   };

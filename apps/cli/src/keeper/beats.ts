@@ -71,7 +71,14 @@ export function createBeats({ registry, clientFor, drop, beatSeconds, log }: Bea
     if (first === undefined) return;
     const sent = clock();
     const timeoutMs = Math.max(1000, Math.min(10_000, pace(entries)));
-    const answer = await clientFor(first, timeoutMs).heartbeats({ body: { sessions: entries.map((entry) => entry.sessionId) } });
+    const active = entries.filter(({ activity }) => activity.edits + activity.denials > 0);
+    const activity = active.map((entry) => ({ session: entry.sessionId, ...entry.activity }));
+    const body = { sessions: entries.map((entry) => entry.sessionId), ...(activity.length > 0 ? { activity } : {}) };
+    const answer = await clientFor(first, timeoutMs).heartbeats({ body });
+    for (const [index, { activity: counted }] of active.entries()) {
+      counted.edits -= activity[index]?.edits ?? 0;
+      counted.denials -= activity[index]?.denials ?? 0;
+    }
     const byId = new Map(answer.sessions.map((session) => [session.id, session]));
     for (const entry of entries) {
       const session = byId.get(entry.sessionId);
@@ -86,7 +93,11 @@ export function createBeats({ registry, clientFor, drop, beatSeconds, log }: Bea
     entry.leaseSeconds = session.leaseSeconds;
     for (const hold of session.lost)
       log(`session ${entry.sessionId} lost ${hold.featureSlug ?? 'its ad hoc claims'} (fence ${hold.fence}): ${hold.reason}`);
-    if (entry.gitDir !== undefined) writeLease(entry.gitDir, leaseOf(entry.sessionId, sent, session.leaseSeconds));
+    entry.lost.push(...session.lost);
+    entry.lease = leaseOf(entry.sessionId, sent, session.leaseSeconds);
+    // Without the lease store holds may be missing from the answer.
+    if (!session.degraded) entry.beat = { at: sent.wall, holds: session.holds };
+    if (entry.gitDir !== undefined) writeLease(entry.gitDir, entry.lease);
   };
 
   return {

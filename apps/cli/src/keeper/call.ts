@@ -67,7 +67,8 @@ export async function ensureKeeper(io: Pick<Io, 'env' | 'self'>): Promise<boolea
 /** What belongs to this one terminal or agent must not follow the keeper into all the others. */
 const ownToCaller = /^(?:NEXUS_(?:SESSION|AGENT|AGENT_SESSION|TOKEN|PROJECT|SERVER_URL)|CLAUDE|CODEX_|GEMINI_|TMUX|TERM_SESSION_ID)/;
 
-function startKeeper({ env, self }: Pick<Io, 'env' | 'self'>, stateDir: string): { failed: boolean } {
+/** Does not wait until it listens. */
+export function startKeeper({ env, self }: Pick<Io, 'env' | 'self'>, stateDir: string): { failed: boolean } {
   const starting = { failed: false };
   const fail = (): void => {
     starting.failed = true;

@@ -24,6 +24,10 @@ export function leaseOf(sessionId: string, sent: Clock, leaseSeconds: number): L
   };
 }
 
+/** Both clocks must agree that it runs. */
+export const isValid = (lease: Lease, { wall, uptime }: Clock): boolean =>
+  wall < Date.parse(lease.validUntil) && uptime < lease.validUntilUptime;
+
 const leasePath = (gitDir: string, sessionId: string): string => join(gitDir, 'nexus', `lease-${sessionId.replace(/[^\w-]/g, '_')}.json`);
 
 export function writeLease(gitDir: string, lease: Lease): void {

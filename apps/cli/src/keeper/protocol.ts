@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { z } from 'zod';
 import { shortHash } from '../machine.ts';
+import { socketsIn } from './sockets.ts';
 
 /** One session to beat for, and the process that it lives as long as. */
 export const Registration = z.object({
@@ -42,16 +43,10 @@ export const KeeperAnswer = z.object({
 });
 export type KeeperAnswer = z.infer<typeof KeeperAnswer>;
 
-export type KeeperFiles = { dir: string; socket: string; registrations: string; lock: string };
-
-/** A unix socket's address holds 104 bytes on macOS, 108 on Linux. */
-const longestSocketPath = 100;
+export type KeeperFiles = { dir: string; socket: string; hookSocket: string; registrations: string; lock: string };
 
 export function keeperFiles(runtimeDir: string): KeeperFiles {
-  const own = join(runtimeDir, 'keeper.sock');
-  const socket =
-    Buffer.byteLength(`${own}.1234567`) <= longestSocketPath
-      ? own
-      : join('/tmp', `nexus-${process.getuid?.() ?? 0}-${shortHash(runtimeDir)}`, 'k.sock');
-  return { dir: runtimeDir, socket, registrations: join(runtimeDir, 'keeper.json'), lock: join(runtimeDir, 'keeper.lock') };
+  const elsewhere = join('/tmp', `nexus-${process.getuid?.() ?? 0}-${shortHash(runtimeDir)}`);
+  const sockets = socketsIn(runtimeDir) ?? { socket: join(elsewhere, 'k.sock'), hookSocket: join(elsewhere, 'h.sock') };
+  return { dir: runtimeDir, ...sockets, registrations: join(runtimeDir, 'keeper.json'), lock: join(runtimeDir, 'keeper.lock') };
 }

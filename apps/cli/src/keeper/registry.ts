@@ -1,8 +1,22 @@
+import type { Heartbeat, OpenHold } from '@nexus/contract';
 import { z } from 'zod';
 import { readJson, writeJson } from '../files.ts';
+import type { Lease } from './lease-file.ts';
 import { Registration } from './protocol.ts';
 
-export type Entry = Registration & { state: 'kept' | 'died'; lastBeat: string | null; problem: string | null };
+export type Entry = Registration & {
+  state: 'kept' | 'died';
+  lastBeat: string | null;
+  problem: string | null;
+  /** Until when edits of what it holds need no call; undefined before the first answer. */
+  lease: Lease | undefined;
+  /** What the last beat said, and when its answer came, in ms. */
+  beat: { at: number; holds: OpenHold[] } | undefined;
+  /** Holds that others ended, not yet told to the agent. */
+  lost: Heartbeat['lost'];
+  /** Since the last beat that the server took. */
+  activity: { edits: number; denials: number };
+};
 
 /** The sessions that this keeper keeps, on disk as well, so that the next one goes on with them. */
 export type Registry = {
@@ -47,7 +61,16 @@ export function openRegistry(path: string): Registry {
   };
 }
 
-const fresh = (registration: Registration): Entry => ({ ...registration, state: 'kept', lastBeat: null, problem: null });
+const fresh = (registration: Registration): Entry => ({
+  ...registration,
+  state: 'kept',
+  lastBeat: null,
+  problem: null,
+  lease: undefined,
+  beat: undefined,
+  lost: [],
+  activity: { edits: 0, denials: 0 },
+});
 
 /** A broken file costs the sessions in it their keeper, not all others theirs. */
 function readRegistrations(path: string): Registration[] {

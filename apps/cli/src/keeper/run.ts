@@ -5,9 +5,12 @@ import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { findDirs } from '../config.ts';
 import { ensurePrivateDir, isMissing } from '../files.ts';
+import { createHookHandler } from '../hook/handle.ts';
 import { type Io, version } from '../io.ts';
 import { callKeeper } from './call.ts';
-import { createKeeper, type Keeper } from './keeper.ts';
+import { serveHooks } from './hooks.ts';
+import { createKeeper, type Keeper, type KeeperNeeds } from './keeper.ts';
+import { createKeeping } from './keeping.ts';
 import { rotateLog } from './log.ts';
 import { type KeeperAnswer, type KeeperFiles, keeperFiles, KeeperRequest } from './protocol.ts';
 import { openRegistry } from './registry.ts';
@@ -30,14 +33,20 @@ export async function runKeeper({ env, signal, stderr }: Pick<Io, 'env' | 'signa
     keeper.current?.handle(request) ?? { ok: false, error: 'The keeper is starting.' };
   const listening = await becomeTheOne(files, handle);
   if (listening === undefined) return;
+  const registry = openRegistry(files.registrations);
+  const clientFor: KeeperNeeds['clientFor'] = ({ server, apiKey }, timeout) =>
+    createClient({ server, apiKey, timeout, retries: 0, userAgent: `nexus-keeper/${version}` });
   keeper.current = createKeeper({
-    registry: openRegistry(files.registrations),
-    clientFor: ({ server, apiKey }, timeout) => createClient({ server, apiKey, timeout, retries: 0, userAgent: `nexus-keeper/${version}` }),
+    registry,
+    clientFor,
     log,
     beatSeconds: seconds(env['NEXUS_BEAT_SECONDS'], 20),
     checkMs: 2000,
     idleMs: seconds(env['NEXUS_KEEPER_IDLE_SECONDS'], 600) * 1000,
   });
+  const keeping = createKeeping({ registry, handle: keeper.current.handle });
+  const hooks = await serveHooks({ socket: files.hookSocket, handle: createHookHandler({ clientFor, keeping, log }), log });
+  const hookInode = inodeOf(files.hookSocket);
   log(`keeper ${version} started, process ${process.pid}`);
 
   const displaced = watchSocket(files.socket, listening.inode);
@@ -49,8 +58,10 @@ export async function runKeeper({ env, signal, stderr }: Pick<Io, 'env' | 'signa
   displaced.stop();
   clearInterval(logTimer);
   if (inodeOf(files.socket) === listening.inode) rmSync(files.socket, { force: true });
+  if (inodeOf(files.hookSocket) === hookInode) rmSync(files.hookSocket, { force: true });
   // The answer to a `stop` is still on its way.
   await sleep(50);
+  hooks.close();
   listening.close();
 }
 

@@ -1,0 +1,207 @@
+import type { Client } from '@nexus/client';
+import type { Heartbeat, OpenHold, Session } from '@nexus/contract';
+import { findIdentity } from '../identity.ts';
+import { version } from '../io.ts';
+import type { Registration } from '../keeper/protocol.ts';
+import { machineId } from '../machine.ts';
+import { clean, shortId } from '../text.ts';
+import type { Caller, HookEvent } from './event.ts';
+import { createOwn, type Own } from './own.ts';
+import type { Place, ProjectLink } from './places.ts';
+import type { Project } from './projects.ts';
+
+/** One agent, or subagent, in one project: its session and what the hooks remember about it. */
+export type Actor = {
+  project: Project;
+  session: Session;
+  agentSessionId: string;
+  parent: Actor | undefined;
+  client: Client;
+  own: Own;
+  pid: number | undefined;
+  /** Counted by prompts. */
+  turn: number;
+  /** Paths that were denied, and when last: their fate is of interest until they are free. */
+  denied: Map<string, { turn: number; holder: string }>;
+  /** To be told with the next answer that the agent reads. */
+  news: string[];
+  committed: boolean;
+  hinted: boolean;
+  /** `/clear` ended the conversation, not the work. */
+  cleared: boolean;
+};
+
+/** What the keeper does for the handler. In a hook without a keeper nothing is kept. */
+export type Keeping = {
+  /** False when nobody beats for it. */
+  keep: (registration: Registration) => boolean;
+  forget: (sessionId: string) => void;
+  /** Undefined: not kept, or no longer. */
+  kept: (sessionId: string) => { leaseValid: boolean; beatAt: number; holds: OpenHold[]; takeLost: () => Heartbeat['lost'] } | undefined;
+  count: (sessionId: string, edits: number, denials: number) => void;
+};
+
+export type ActorNeeds = {
+  clientFor: (link: Pick<ProjectLink, 'server' | 'apiKey'>) => Client;
+  keeping: Keeping | undefined;
+  now: () => number;
+  log: (line: string) => void;
+};
+
+export type Actors = {
+  /** Its session is opened where it is not; single flight, as an agent's hooks run side by side. */
+  ensure: (event: HookEvent, place: Place, project: Project, caller: Caller) => Promise<Actor>;
+  /** Only what is open and kept: costs no call. */
+  known: (event: Pick<HookEvent, 'sessionId' | 'subagentId'>, project: Pick<Project, 'server' | 'wanted'>) => Actor | undefined;
+  all: (sessionId: string) => Actor[];
+  /** Of the same agent process, ended by `/clear`. */
+  cleared: (pid: number | undefined, project: Project) => Actor | undefined;
+  drop: (actor: Actor) => void;
+  isLeased: (actor: Actor) => boolean;
+};
+
+export function createActors({ clientFor, keeping, now, log }: ActorNeeds): Actors {
+  const actors = new Map<string, Actor>();
+  const opening = new Map<string, Promise<Actor>>();
+  const idOf = ({ sessionId, subagentId }: Pick<HookEvent, 'sessionId' | 'subagentId'>): string =>
+    (subagentId === undefined ? sessionId : `${sessionId}/${subagentId}`).slice(0, 200);
+  const isKept = (actor: Actor): boolean => keeping !== undefined && keeping.kept(actor.session.id) !== undefined;
+
+  const collectLost = (actor: Actor, lost: Heartbeat['lost']): void => {
+    for (const { featureSlug, fence, reason } of lost) {
+      actor.own.doubt();
+      const what = featureSlug === null ? 'Its ad hoc claims' : `The hold of feature ${clean(featureSlug)}`;
+      actor.news.push(
+        `${what} (fence ${fence}) ended without this session: ${reason === 'forced' ? 'released by force' : reason === 'handed_over' ? 'handed over' : 'lost'}.`,
+      );
+    }
+  };
+
+  const refresh = (actor: Actor): void => {
+    const kept = keeping?.kept(actor.session.id);
+    if (kept === undefined) return;
+    collectLost(actor, kept.takeLost());
+    const fences = (holds: OpenHold[]): string =>
+      holds
+        .map(({ fence }) => fence)
+        .sort()
+        .join();
+    // A hold came or went by another way than these hooks.
+    if (kept.beatAt > actor.own.readAt() && fences(kept.holds) !== fences(actor.own.holds())) actor.own.doubt();
+  };
+
+  const open = async (event: HookEvent, place: Place, project: Project, caller: Caller): Promise<Actor> => {
+    const { subagentId: _child, ...parentEvent } = event;
+    const parent = event.subagentId === undefined ? undefined : await ensure(parentEvent, place, project, caller);
+    const key = `${project.key} ${idOf(event)}`;
+    const before = actors.get(key);
+    const client = clientFor(project);
+    const machine = machineId(project.dirs.state);
+    const env = { CLAUDE_CODE_SESSION_ID: event.sessionId, CLAUDE_PID: caller.env['CLAUDE_PID'] };
+    const identity = findIdentity({ env, pid: caller.pid, machine: () => machine, place: place.worktree.toplevel });
+    const watch = identity.kind === 'own' ? identity.watch : undefined;
+    const { branch, toplevel, gitDir } = place.worktree;
+    const session = await client.openSession({
+      projectId: project.projectId,
+      body: {
+        agent: event.agent,
+        agentSessionId: idOf(event),
+        keeper: keeping !== undefined && watch !== undefined,
+        ...(parent === undefined ? {} : { parentId: parent.session.id }),
+        metadata: {
+          ...(branch === undefined ? {} : { gitBranch: branch }),
+          workingDir: event.cwd,
+          worktree: toplevel,
+          machine,
+          ...(watch === undefined ? {} : { pid: watch.pid }),
+          clientVersion: version,
+        },
+      },
+    });
+    if (watch !== undefined) {
+      const { server, apiKey, projectId } = project;
+      keeping?.keep({ server, apiKey, projectId, sessionId: session.id, ...watch, leaseSeconds: session.leaseSeconds, gitDir });
+    }
+    const actor =
+      before?.session.id === session.id
+        ? Object.assign(before, { session, client })
+        : fresh(project, session, idOf(event), parent, client, watch?.pid);
+    if (before !== undefined && before !== actor) {
+      actor.turn = before.turn;
+      actor.news.push(...before.news, replaced(before.session.id, session));
+    }
+    actors.set(key, actor);
+    log(`${event.agent} ${idOf(event)} acts in session ${session.id}`);
+    return actor;
+  };
+
+  const fresh = (
+    project: Project,
+    session: Session,
+    agentSessionId: string,
+    parent: Actor | undefined,
+    client: Client,
+    pid: number | undefined,
+  ): Actor => {
+    const actor: Actor = {
+      project,
+      session,
+      agentSessionId,
+      parent,
+      client,
+      own: createOwn({
+        client: () => actor.client,
+        projectId: project.projectId,
+        sessionId: () => actor.session.id,
+        now,
+        onLost: (lost) => collectLost(actor, lost),
+      }),
+      pid,
+      turn: 0,
+      denied: new Map(),
+      news: [],
+      committed: false,
+      hinted: false,
+      cleared: false,
+    };
+    return actor;
+  };
+
+  const ensure: Actors['ensure'] = (event, place, project, caller) => {
+    const key = `${project.key} ${idOf(event)}`;
+    const found = actors.get(key);
+    if (found !== undefined && isKept(found)) {
+      refresh(found);
+      return Promise.resolve(found);
+    }
+    const running = opening.get(key) ?? open(event, place, project, caller).finally(() => opening.delete(key));
+    opening.set(key, running);
+    return running;
+  };
+
+  return {
+    ensure,
+    known: (event, { server, wanted }) => {
+      const found = [...actors.values()].find(
+        (actor) => actor.agentSessionId === idOf(event) && actor.project.server === server && actor.project.wanted === wanted,
+      );
+      if (found === undefined || !isKept(found)) return undefined;
+      refresh(found);
+      return found;
+    },
+    all: (sessionId) =>
+      [...actors.values()].filter(({ agentSessionId }) => agentSessionId === sessionId || agentSessionId.startsWith(`${sessionId}/`)),
+    cleared: (pid, project) =>
+      [...actors.values()].find((actor) => actor.cleared && pid !== undefined && actor.pid === pid && actor.project.key === project.key),
+    drop: (actor) => {
+      for (const [key, one] of actors) if (one === actor) actors.delete(key);
+    },
+    isLeased: (actor) => keeping?.kept(actor.session.id)?.leaseValid === true,
+  };
+}
+
+function replaced(before: string, { id, resumable = [] }: Session): string {
+  const left =
+    resumable.length > 0 ? ` It left ${resumable.map(clean).join(', ')}: \`nexus feature resume <slug>\` takes it up again.` : '';
+  return `Session ${shortId(before)} was over, and its holds with it; this is session ${shortId(id)} now.${left}`;
+}

@@ -1,0 +1,74 @@
+import { NexusError } from '@nexus/client';
+import type { Conflict, ProjectPolicy } from '@nexus/contract';
+import { isListed, parseClaim } from '@nexus/paths';
+import { conflictsOf } from '../conflicts.ts';
+import type { Actor } from './actors.ts';
+import type { Verdict } from './event.ts';
+import { fullDenial, shortDenial, undeclared, untold } from './say.ts';
+
+/** Refuses what others hold, and deals with what nobody does by the project's policy. Throws when the server is away. */
+export async function judge(actor: Actor, paths: string[], policy: ProjectPolicy): Promise<Verdict> {
+  const { client, own, project } = actor;
+  if (own.readAt() === 0) await own.read();
+  const wanted = paths.filter((path) => !own.covers(path));
+  if (wanted.length === 0) return {};
+  const check = await client.checkClaims({ projectId: project.projectId, body: { paths: wanted } }, { session: actor.session.id });
+  const held = check.paths.flatMap(({ state, conflicts }) => (state === 'held' ? conflicts.slice(0, 1) : []));
+  if (held.length > 0) return { deny: denial(actor, held) };
+  const states = check.paths.map(({ state }, index) => ({ state, path: wanted[index] ?? '' }));
+  const free = states.filter(({ state }) => state === 'free').map(({ path }) => path);
+  if (free.length > 0 && policy.edits === 'strict') return { deny: undeclared(free) };
+  if (free.length > 0 && policy.edits === 'warn') return { context: untold(free) };
+  const mine = states.filter(({ state }) => state === 'mine').map(({ path }) => path);
+  // A subagent claims for itself also what its parent holds: that keeps its siblings out.
+  const toClaim = actor.parent === undefined ? free : [...free, ...mine];
+  if (actor.parent === undefined && mine.length > 0) own.doubt();
+  return toClaim.length === 0 ? {} : claim(actor, toClaim, policy);
+}
+
+/** For this session; a conflict in that race is a denial. Brief paths stay ad hoc, so that a commit can give them back. */
+export async function claim(actor: Actor, paths: string[], { brief }: Pick<ProjectPolicy, 'brief'>): Promise<Verdict> {
+  const isBrief = (path: string): boolean => isListed(foldedNode(path), brief);
+  const features = actor.own.holds().filter(({ featureSlug }) => featureSlug !== null);
+  const [only] = features;
+  const fence = features.length === 1 ? only?.fence : undefined;
+  try {
+    await claimUnder(actor, fence === undefined ? [] : paths.filter((path) => !isBrief(path)), fence);
+    await claimUnder(actor, fence === undefined ? paths : paths.filter(isBrief), undefined);
+    return {};
+  } catch (error) {
+    const conflicts = conflictsOf(error);
+    if (conflicts.length > 0) return { deny: denial(actor, conflicts) };
+    if (!(error instanceof NexusError && error.code === 'FENCED')) throw error;
+    actor.own.doubt();
+    await claimUnder(actor, paths, undefined);
+    return {};
+  }
+}
+
+async function claimUnder(actor: Actor, paths: string[], fence: number | undefined): Promise<void> {
+  if (paths.length === 0) return;
+  const { client, own, project, session } = actor;
+  const body = { paths, ...(fence === undefined ? {} : { fence }) };
+  own.took(await client.claim({ projectId: project.projectId, body }, { session: session.id }));
+}
+
+/** In full once for each path and turn, then in one line. */
+export function denial(actor: Actor, conflicts: Conflict[]): string {
+  const holdsFeature = actor.own.holds().some(({ featureSlug }) => featureSlug !== null);
+  return conflicts
+    .slice(0, 5)
+    .map((conflict) => {
+      const before = actor.denied.get(conflict.filePath);
+      const { sessionId } = conflict.claimedBy;
+      actor.denied.set(conflict.filePath, { turn: actor.turn, holder: sessionId });
+      return before?.turn === actor.turn && before.holder === sessionId ? shortDenial(conflict) : fullDenial(conflict, holdsFeature);
+    })
+    .join('\n');
+}
+
+/** As the project's lists compare names. */
+export function foldedNode(path: string): string {
+  const parsed = parseClaim(path);
+  return parsed.ok ? parsed.claim.node : '';
+}

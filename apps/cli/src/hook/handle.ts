@@ -1,0 +1,141 @@
+import type { Client } from '@nexus/client';
+import type { Worktree } from '../git.ts';
+import { type ActorNeeds, createActors, type Keeping } from './actors.ts';
+import { createBash } from './bash.ts';
+import { dirtyPaths, type RunGit, runGit } from './dirty.ts';
+import { createEdits, isAway } from './edits.ts';
+import type { Caller, HookEvent, Verdict } from './event.ts';
+import { createLapse } from './lapse.ts';
+import { createLifecycle } from './lifecycle.ts';
+import { createAway, createWrites, onceInAWhile } from './memory.ts';
+import { createPlaces, type Place } from './places.ts';
+import { createProjects, type Project } from './projects.ts';
+import { turnContext } from './turn.ts';
+
+export type HookNeeds = {
+  /** Each call gets this many milliseconds. */
+  clientFor: (at: { server: string; apiKey: string }, timeoutMs: number) => Client;
+  /** Absent in a hook without a keeper. */
+  keeping?: Keeping;
+  run?: RunGit;
+  findGit?: (dir: string) => Promise<Worktree | undefined>;
+  now?: () => number;
+  log?: (line: string) => void;
+  /** At most this many milliseconds until the answer, whatever the servers do. */
+  patienceMs?: number;
+};
+
+export type HookHandler = (event: HookEvent, caller: Caller) => Promise<Verdict>;
+
+const callMs = 800;
+const patience = { edit: 2100, end: 1000 };
+
+/** What Nexus says to an agent's event. Never throws; in a repository that does not use Nexus it says nothing. */
+export function createHookHandler(given: HookNeeds): HookHandler {
+  const { keeping, run = runGit, now = Date.now, log = () => {} } = given;
+  const clientFor: ActorNeeds['clientFor'] = (at) => given.clientFor(at, callMs);
+  const places = createPlaces({ now, ...(given.findGit ? { findGit: given.findGit } : {}) });
+  const projects = createProjects({ clientFor, now });
+  const actors = createActors({ clientFor, keeping, now, log });
+  const away = createAway(now);
+  const writes = createWrites(now);
+  const notice = (dirs: Place['link']['dirs'], text: string): string | undefined => onceInAWhile(dirs, text, now());
+  const needs = { places, projects, actors, keeping, run, now, notice, away, ...writes };
+  const edits = createEdits(needs);
+  const bash = createBash({ ...needs, edits });
+  const lifecycle = createLifecycle(needs);
+
+  type InPlace = (place: Place, project: Project) => Promise<Verdict>;
+  const inProject = async ({ cwd }: HookEvent, caller: Caller, act: InPlace): Promise<Verdict> => {
+    const place = await places.find(cwd, caller.env);
+    if (place === undefined || away.isAway(place.link.server)) return {};
+    try {
+      const project = await projects.resolve(place.link);
+      return project === undefined ? {} : await act(place, project);
+    } catch (error) {
+      if (!isAway(error)) throw error;
+      away.note(place.link.server);
+      const text = notice(
+        place.link.dirs,
+        `Nexus: ${place.link.server} does not answer. Edits go on unchecked and are compared when it is back.`,
+      );
+      return text === undefined ? {} : { notice: text };
+    }
+  };
+
+  const answer: HookHandler = async (event, caller) => {
+    switch (event.event) {
+      case 'session_start':
+        places.forget();
+        return inProject(event, caller, (place, project) => lifecycle.start(event, place, project, caller));
+      case 'prompt':
+        return inProject(event, caller, async (place, project) => {
+          const context = await turnContext(await actors.ensure(event, place, project, caller));
+          return context === undefined ? {} : { context };
+        });
+      case 'pre_tool':
+        if (event.tool?.kind === 'write') return edits.before(event, event.tool.paths, caller);
+        return event.tool?.kind === 'shell' ? bash.before(event, caller) : {};
+      case 'post_tool':
+        return event.tool?.kind === 'shell' ? bash.after(event, caller) : {};
+      case 'subagent_start':
+        return inProject(event, caller, async (place, project) => {
+          await actors.ensure(event, place, project, caller);
+          return {};
+        });
+      case 'subagent_end':
+        await lifecycle.endSubagent(event);
+        return {};
+      case 'session_end':
+        await lifecycle.endAll(event, caller);
+        return {};
+      case 'turn_end':
+        return hint(event, caller);
+      case 'cwd_changed':
+        places.forget();
+        return {};
+      case 'pre_compact':
+        // The keeper beats for the session, working or not.
+        return {};
+    }
+  };
+
+  /** Once, for the person: committed work that is still held. The agent is never kept from stopping. */
+  const hint = async (event: HookEvent, caller: Caller): Promise<Verdict> => {
+    const place = await places.find(event.cwd, caller.env);
+    const actor = place && actors.known(event, place.link);
+    if (place === undefined || actor === undefined || actor.hinted || !actor.committed) return {};
+    const features = actor.own.holds().flatMap(({ featureSlug }) => featureSlug ?? []);
+    const [slug] = features;
+    if (slug === undefined || features.length > 1) return {};
+    const dirty = await dirtyPaths(run, place.worktree.toplevel, 300);
+    if (dirty === undefined || [...dirty.keys()].some((path) => actor.own.covers(path))) return {};
+    actor.hinted = true;
+    return {
+      notice: `Nexus: this session still holds feature ${slug}, and its work is committed. \`nexus feature done ${slug}\` frees its paths.`,
+    };
+  };
+
+  const lapse = createLapse({ now, places });
+  return (event, caller) => {
+    const answering = answer(event, caller).catch((error: unknown) => {
+      log(`${event.name}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+      return lapse(event, caller, error instanceof Error ? error.message : String(error));
+    });
+    const ms = Math.min(given.patienceMs ?? Infinity, event.event === 'session_end' ? patience.end : patience.edit);
+    return within(ms, answering, () => lapse(event, caller, 'the server is too slow')).catch(() => ({}));
+  };
+}
+
+/** The work goes on behind a late answer; in a keeper it ends by itself. */
+async function within(ms: number, work: Promise<Verdict>, late: () => Promise<Verdict>): Promise<Verdict> {
+  let timer: NodeJS.Timeout | undefined;
+  const timeout = new Promise<Verdict>((resolve, reject) => {
+    timer = setTimeout(() => late().then(resolve, reject), ms);
+  });
+  try {
+    return await Promise.race([work, timeout]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,123 @@
+import { NexusError } from '@nexus/client';
+import { appendFileSync } from 'node:fs';
+import { exportFeature, removeExportsOf } from '../active.ts';
+import type { Actor, Actors, Keeping } from './actors.ts';
+import type { RunGit } from './dirty.ts';
+import type { Caller, HookEvent, Verdict } from './event.ts';
+import { claim } from './guard.ts';
+import { settleJournal } from './journal.ts';
+import type { Place, Places } from './places.ts';
+import type { Project, Projects } from './projects.ts';
+import { quoted } from './say.ts';
+import { startContext } from './turn.ts';
+import { unlanded } from './unlanded.ts';
+
+type Needs = { places: Places; projects: Projects; actors: Actors; keeping: Keeping | undefined; run: RunGit; now: () => number };
+
+/** Sessions begin and end with the agent's own, and with its subagents. */
+export function createLifecycle({ places, projects, actors, keeping, run, now }: Needs) {
+  async function start(event: HookEvent, place: Place, project: Project, caller: Caller): Promise<Verdict> {
+    const actor = await actors.ensure(event, place, project, caller);
+    exportSession(event, caller);
+    const before = event.source === 'clear' ? actors.cleared(actor.pid, project) : undefined;
+    const inherited = before === undefined || before === actor ? [] : await inherit(before, actor, place);
+    actor.cleared = false;
+    const wanted = event.source === 'resume' ? (actor.session.resumable ?? []) : [];
+    const resumed = [...inherited, ...(await resume(actor, place, wanted))];
+    if (actor.own.readAt() === 0 || resumed.length > 0) await actor.own.read();
+    const policy = await projects.policy(project);
+    const settled = await settleJournal(actor, place.worktree, policy, now());
+    const status = await actor.client.status({ projectId: project.projectId });
+    const news = actor.news.splice(0);
+    return { context: [startContext(actor, status, resumed), ...news, ...(settled ? [settled] : [])].join('\n') };
+  }
+
+  /** `/clear` begins a conversation under a new id in the same process: its work moves to the new session. */
+  async function inherit(before: Actor, actor: Actor, place: Place): Promise<string[]> {
+    if (before.own.readAt() === 0) await before.own.read();
+    const slugs = before.own.holds().flatMap(({ featureSlug }) => featureSlug ?? []);
+    const paths = before.own.paths();
+    await end(before, slugs);
+    const resumed = await resume(actor, place, slugs);
+    await actor.own.read();
+    const left = paths.filter((path) => !actor.own.covers(path));
+    if (left.length > 0) await claim(actor, left, { brief: [] });
+    return resumed;
+  }
+
+  async function resume(actor: Actor, { worktree }: Place, slugs: string[]): Promise<string[]> {
+    const resumed: string[] = [];
+    for (const slug of slugs) {
+      try {
+        const feature = await actor.client.resumeFeature({ projectId: actor.project.projectId, slug }, { session: actor.session.id });
+        resumed.push(slug);
+        exportFeature(worktree, feature);
+      } catch (error) {
+        // Somebody else has it, or its files cannot be written: what is held is told either way.
+        if (error instanceof NexusError && error.status >= 500) throw error;
+      }
+    }
+    return resumed;
+  }
+
+  /** The `nexus` command in the agent's shell acts in this session, also after it was lost and opened anew. */
+  function exportSession(event: HookEvent, { env }: Caller): void {
+    const file = env['CLAUDE_ENV_FILE'];
+    if (!file) return;
+    try {
+      appendFileSync(file, `export NEXUS_SESSION=${quoted(`${event.agent}:${event.sessionId}`)}\n`);
+    } catch {
+      // CLAUDE_CODE_SESSION_ID names it as well.
+    }
+  }
+
+  async function end(actor: Actor, slugs: string[]): Promise<void> {
+    actors.drop(actor);
+    // First: else its process, which ends now, would be reported as dead.
+    keeping?.forget(actor.session.id);
+    const { client, project, session } = actor;
+    const input = { projectId: project.projectId, sessionId: session.id, body: { reason: 'ended' as const, unlanded: slugs } };
+    await client.with({ retries: 3 }).endSession(input, { session: session.id });
+  }
+
+  async function endAll(event: HookEvent, caller: Caller): Promise<void> {
+    const own = actors.all(event.sessionId);
+    if (event.source === 'clear') return own.forEach((actor) => (actor.cleared = true));
+    // Children end with their parents.
+    for (const child of own.filter(({ parent }) => parent !== undefined)) {
+      actors.drop(child);
+      keeping?.forget(child.session.id);
+    }
+    await Promise.all(
+      own
+        .filter(({ parent }) => parent === undefined)
+        .map(async (actor) => {
+          const place = await places.find(worktreeOf(actor) ?? event.cwd, caller.env);
+          const slugs = place === undefined ? [] : await unlanded(run, actor, place);
+          await end(actor, slugs);
+          if (place !== undefined) removeExportsOf(place.worktree, actor.session.id);
+        }),
+    );
+  }
+
+  /** What a subagent holds goes to its parent, which has to answer for it. */
+  async function endSubagent(event: HookEvent): Promise<void> {
+    for (const child of actors.all(`${event.sessionId}/${event.subagentId ?? ''}`)) {
+      if (child.own.readAt() === 0) await child.own.read();
+      const { parent } = child;
+      const paths = child.own.paths();
+      await end(child, []);
+      if (parent === undefined || paths.length === 0) continue;
+      if (parent.own.readAt() === 0) await parent.own.read();
+      const left = paths.filter((path) => !parent.own.covers(path));
+      if (left.length > 0) await claim(parent, left, { brief: [] });
+    }
+  }
+
+  return { start, endAll, endSubagent };
+}
+
+const worktreeOf = ({ session }: Actor): string | undefined => {
+  const { worktree } = session.metadata;
+  return typeof worktree === 'string' ? worktree : undefined;
+};

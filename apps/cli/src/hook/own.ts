@@ -1,0 +1,85 @@
+import type { Client } from '@nexus/client';
+import type { HeldPaths, Heartbeat, OpenHold } from '@nexus/contract';
+import { type Claim, isWithin, parseClaim } from '@nexus/paths';
+
+type OwnClaim = Pick<Claim, 'node' | 'mode' | 'display'> & { fence: number };
+
+/** What one session holds, as the server last said it: so that an edit of it costs no call. */
+export type Own = {
+  /** Whether a write to this path is covered, by what is known and not doubted. */
+  covers: (path: string) => boolean;
+  holds: () => OpenHold[];
+  paths: () => string[];
+  pathsOf: (fence: number) => string[];
+  /** When it was last read, in `now()`; 0: never, or in doubt since. */
+  readAt: () => number;
+  read: () => Promise<void>;
+  /** The answer to a claim names all that its hold has now. */
+  took: (held: HeldPaths) => void;
+  doubt: () => void;
+};
+
+/** Case always counts here: where the project takes two spellings for one path, the server says so at the first edit. */
+const nodeOf = (path: string): string | undefined => {
+  const parsed = parseClaim(path, { pathCase: 'sensitive' });
+  return parsed.ok ? parsed.claim.node : undefined;
+};
+
+type Needs = {
+  client: () => Client;
+  projectId: string;
+  sessionId: () => string;
+  now: () => number;
+  onLost: (lost: Heartbeat['lost']) => void;
+};
+
+export function createOwn({ client, projectId, sessionId, now, onLost }: Needs): Own {
+  let claims: OwnClaim[] = [];
+  let holds: OpenHold[] = [];
+  let readAt = 0;
+  let reading: Promise<void> | undefined;
+
+  const read = async (): Promise<void> => {
+    const [session, began] = [sessionId(), now()];
+    const [mine, beat] = await Promise.all([
+      client().myClaims({ projectId }, { session }),
+      client().heartbeat({ projectId, sessionId: session }, { session }),
+    ]);
+    claims = mine.flatMap(({ filePath, mode, fence }) => claimOf(filePath, mode, fence));
+    holds = beat.holds.length > 0 ? beat.holds : holdsOf(mine);
+    readAt = began;
+    onLost(beat.lost);
+  };
+
+  return {
+    covers: (path) => {
+      const node = nodeOf(path);
+      return readAt > 0 && node !== undefined && claims.some((claim) => claim.mode === 'write' && isWithin(node, claim.node));
+    },
+    holds: () => holds,
+    paths: () => claims.map(({ display }) => display),
+    pathsOf: (wanted) => claims.filter(({ fence }) => fence === wanted).map(({ display }) => display),
+    readAt: () => readAt,
+    read: () =>
+      (reading ??= read().finally(() => {
+        reading = undefined;
+      })),
+    took: ({ fence, featureSlug, paths }) => {
+      claims = [...claims.filter((claim) => claim.fence !== fence), ...paths.flatMap((path) => claimOf(path, undefined, fence))];
+      if (!holds.some((hold) => hold.fence === fence)) holds = [...holds, { fence, featureSlug }];
+    },
+    doubt: () => {
+      readAt = 0;
+    },
+  };
+}
+
+function claimOf(path: string, mode: Claim['mode'] | undefined, fence: number): OwnClaim[] {
+  const parsed = parseClaim({ path, mode }, { pathCase: 'sensitive' });
+  return parsed.ok ? [{ node: parsed.claim.node, mode: parsed.claim.mode, display: parsed.claim.display, fence }] : [];
+}
+
+/** While the lease store is away, beats name no holds; the claims still do. */
+const holdsOf = (claims: { fence: number; featureSlug: string | null }[]): OpenHold[] => [
+  ...new Map(claims.map(({ fence, featureSlug }) => [fence, { fence, featureSlug }])).values(),
+];

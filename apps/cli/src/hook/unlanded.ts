@@ -1,0 +1,40 @@
+import { isWithin, parseClaim } from '@nexus/paths';
+import type { Actor } from './actors.ts';
+import { dirtyPaths, type RunGit } from './dirty.ts';
+import type { Place } from './places.ts';
+
+/** Slugs that the session holds and whose paths are not committed, or committed where nobody else sees them. */
+export async function unlanded(run: RunGit, actor: Actor, { worktree }: Place): Promise<string[]> {
+  if (actor.own.readAt() === 0) await actor.own.read();
+  const held = actor.own
+    .holds()
+    .flatMap(({ featureSlug, fence }) => (featureSlug === null ? [] : [{ slug: featureSlug, paths: actor.own.pathsOf(fence) }]));
+  if (held.length === 0) return [];
+  const dirty = [...((await dirtyPaths(run, worktree.toplevel, 500)) ?? []).keys()].map(nodeOf);
+  const found: string[] = [];
+  for (const { slug, paths } of held) {
+    const nodes = paths.map(nodeOf);
+    if (dirty.some((path) => nodes.some((node) => isWithin(path, node)))) found.push(slug);
+    else if (await isUnpushed(run, worktree.toplevel, paths)) found.push(slug);
+  }
+  return found;
+}
+
+const nodeOf = (path: string): string => {
+  const parsed = parseClaim(path);
+  return parsed.ok ? parsed.claim.node : `/${path}`;
+};
+
+/** Commits that touch these paths and are not upstream. Without an upstream: not on any other branch, here or remote. */
+async function isUnpushed(run: RunGit, toplevel: string, paths: string[]): Promise<boolean> {
+  if (paths.length === 0) return false;
+  const specs = ['--', ...paths.map((path) => `:(top,literal)${path === '.' ? '' : path.replace(/\/$/, '')}`)];
+  const ahead = await run(toplevel, ['rev-list', '--max-count=1', '@{upstream}..HEAD', ...specs], 300);
+  if (ahead !== undefined) return ahead.trim() !== '';
+  const branch = (await run(toplevel, ['symbolic-ref', '--quiet', '--short', 'HEAD'], 300))?.trim();
+  // A detached HEAD has no branch to land on: leave it to whoever looks.
+  const others = branch === undefined ? ['--branches', '--remotes'] : [`--exclude=${branch}`, '--branches', '--remotes'];
+  const own = await run(toplevel, ['rev-list', '--max-count=1', 'HEAD', '--not', ...others, ...specs], 300);
+  const alone = (await run(toplevel, ['for-each-ref', '--count=2', 'refs/heads', 'refs/remotes'], 300))?.trim().split('\n').length === 1;
+  return !alone && own !== undefined && own.trim() !== '';
+}
