@@ -46,7 +46,9 @@ export function createIndexFollower({ database, leases, log }: { database: Datab
     if (stands && stands.ledger === ledger.ledger && stands.ver > ledger.ver) return restored(projectId, stands);
     const refresh = refreshDue.has(projectId);
     if (!stands || stands.ledger !== ledger.ledger || refresh) {
-      await leases.load(projectId, ledger, await changesBetween(database.db, projectId, -1, ledger.ver), { refresh });
+      const loaded = await leases.load(projectId, ledger, await changesBetween(database.db, projectId, -1, ledger.ver), { refresh });
+      // Another server moved it on meanwhile, and its deadlines are still as they were.
+      if (refresh && !loaded) return pump(projectId);
       refreshDue.delete(projectId);
     } else if (stands.ver < ledger.ver) {
       await leases.apply(projectId, stands, ledger.ver, await changesBetween(database.db, projectId, stands.ver, ledger.ver));
@@ -73,7 +75,11 @@ export function createIndexFollower({ database, leases, log }: { database: Datab
         for (const id of projectIds) refreshDue.add(id);
         away = false;
       }
-      for (const id of projectIds) await bringUp(id);
+      for (const id of projectIds) {
+        await bringUp(id);
+        // One that was under way already may have begun before the outage was known.
+        if (refreshDue.has(id)) await bringUp(id);
+      }
     },
   };
 }
