@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createAuth } from './auth/index.ts';
 import { createClaims, createIndexFollower } from './claims/index.ts';
@@ -218,6 +218,8 @@ function saltIn(dataDir: string): string {
   if (existsSync(file)) return readFileSync(file, 'utf8').trim();
   mkdirSync(dataDir, { recursive: true, mode: 0o700 });
   const salt = randomBytes(32).toString('hex');
-  writeFileSync(file, `${salt}\n`, { mode: 0o600 });
+  // Whole or not at all: a server killed meanwhile would leave an empty one, and tickets are signed with it.
+  writeFileSync(`${file}.part`, `${salt}\n`, { mode: 0o600 });
+  renameSync(`${file}.part`, file);
   return salt;
 }
