@@ -149,7 +149,7 @@ function interruptible(signal: AbortSignal): (request: Request) => Promise<Respo
   return (request) => fetch(new Request(request, { signal: AbortSignal.any([request.signal, signal]) }));
 }
 
-function once<T>(make: () => Promise<T>): () => Promise<T> {
+export function once<T>(make: () => Promise<T>): () => Promise<T> {
   let made: Promise<T> | undefined;
   return () => (made ??= make());
 }

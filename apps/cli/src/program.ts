@@ -2,6 +2,8 @@ import { Command, CommanderError } from 'commander';
 import { addClaimsCommands } from './commands/claims.ts';
 import { createRunner } from './commands/command.ts';
 import { addFeatureCommands } from './commands/feature.ts';
+import { addGitHookCommand } from './commands/git-hook.ts';
+import { addInstallCommands } from './commands/install.ts';
 import { addKeeperCommands } from './commands/keeper.ts';
 import { addLoginCommands } from './commands/login.ts';
 import { addProjectCommands } from './commands/project.ts';
@@ -9,6 +11,7 @@ import { addSessionCommands } from './commands/session.ts';
 import { addSetupCommand } from './commands/setup.ts';
 import { addStatusCommand } from './commands/status.ts';
 import { addUpCommand } from './commands/up.ts';
+import { addVerifyCommand } from './commands/verify.ts';
 import { addWatchCommand } from './commands/watch.ts';
 import { createContext } from './context.ts';
 import { CliError, exitCodes } from './errors.ts';
@@ -80,6 +83,9 @@ function buildProgram(io: Io, exitWith: (code: number) => void): Command {
   addSessionCommands(program, run);
   addStatusCommand(program, run);
   addWatchCommand(program, run);
+  addInstallCommands(program, run);
+  addVerifyCommand(program, run);
+  addGitHookCommand(program, run);
   addKeeperCommands(program, run);
   return program;
 }
