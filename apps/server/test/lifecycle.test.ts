@@ -331,6 +331,8 @@ onEachEngineSet('lifecycle', (set) => {
     test('each changed field is one event with old and new value; an equal value is none', async () => {
       await draft('f', ['a.ts']);
       await lead.updateFeature({ ...at('f'), body: { title: 'T', lane: 'now', spec: 'text', touches: ['a.ts'] } });
+      const { version } = await get('f');
+      expect((await lead.updateFeature({ ...at('f'), body: { title: 'T', touches: ['./a.ts'] } })).version).toBe(version);
       const events = (await eventsOf(lead, projectId)).filter(({ type }) => type === 'feature_updated').map(({ data }) => data);
       expect(events).toEqual([
         { field: 'title', oldValue: 'f', newValue: 'T' },

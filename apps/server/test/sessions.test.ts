@@ -189,6 +189,20 @@ onEachEngineSet('sessions', (set) => {
       expect((await lead.with({ session: 'claude:same' }).resumeFeature({ projectId, slug: 'f' })).heldBy?.sessionId).toBe(second.id);
     });
 
+    test('resuming hands over what the parked hold really had: paths added on the way, and none that it gave back', async () => {
+      const one = await terminal(lead, projectId);
+      const colleague = await terminal(crew.member, projectId);
+      await readyFeature(lead, projectId, 'f', ['f.ts', 'given-back.ts']);
+      await one.pickFeature({ projectId, slug: 'f' });
+      await one.claim({ projectId, body: { paths: ['added.ts'], featureSlug: 'f' } });
+      const { fence } = await one.releaseClaims({ projectId, body: { paths: ['given-back.ts'], fence: (await get('f')).fence ?? 0 } });
+      await end(one, one.sessionId, { unlanded: ['f'] });
+      await colleague.claim({ projectId, body: { paths: ['given-back.ts'] } });
+      const resumed = await lead.resumeFeature({ projectId, slug: 'f' });
+      expect(resumed.fence ?? 0).toBeGreaterThan(fence);
+      expect((await lead.myClaims({ projectId })).map(({ filePath }) => filePath)).toEqual(['added.ts', 'f.ts']);
+    });
+
     test('a lead force-releases what is parked', async () => {
       const one = await terminal(crew.member, projectId);
       await readyFeature(lead, projectId, 'f', ['f.ts']);

@@ -161,8 +161,7 @@ export function createFeatures({ database, ledger, claims, rules, deadlines }: N
           touches: touches ? formatTouches(touches) : row.touches,
           dependsOn: body.dependsOn ? [...new Set(body.dependsOn)] : row.dependsOn,
         };
-        await updateFields(tx, row.id, next);
-        emitUpdates(at, row, next);
+        if (emitUpdates(at, row, next)) await updateFields(tx, row.id, next);
         return view(await require(tx, actor.projectId, slug));
       }),
     );
@@ -252,17 +251,20 @@ export function fenced(row: FeatureRow, fence: number | undefined): AppError {
   });
 }
 
+/** False when nothing is different. */
 function emitUpdates(
   at: Change,
   row: FeatureRow,
   next: Pick<FeatureRow, 'title' | 'spec' | 'lane' | 'priority' | 'touches' | 'dependsOn'>,
-) {
-  for (const field of ['title', 'spec', 'lane', 'priority', 'touches', 'dependsOn'] as const) {
-    if (JSON.stringify(row[field]) === JSON.stringify(next[field])) continue;
+): boolean {
+  const fields = ['title', 'spec', 'lane', 'priority', 'touches', 'dependsOn'] as const;
+  const changed = fields.filter((field) => JSON.stringify(row[field]) !== JSON.stringify(next[field]));
+  for (const field of changed) {
     // A spec may have 64 KB: who wants it reads the feature.
     const values = field === 'spec' ? {} : { oldValue: row[field], newValue: next[field] };
     at.emit({ type: 'feature_updated', feature: brief(row), data: { field, ...values } });
   }
+  return changed.length > 0;
 }
 
 function findCycle(graph: Map<string, string[]>, start: string): string[] | undefined {

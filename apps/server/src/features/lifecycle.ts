@@ -268,7 +268,8 @@ export function createLifecycle({ database, ledger, features, claims, rules, los
           if (row.hold && !row.hold.parked) throw heldBy(row);
           if (!row.hold && !(row.status === 'ready' && row.interrupted))
             throw illegal(row, `Nothing of it waits to be resumed. Pick it instead (nexus feature pick ${slug}).`);
-          const wanted = claimable(row.touches, own);
+          // What is parked is handed over as it stands: it may have grown, or shrunk, since it was picked.
+          const wanted = row.hold ? await claimsOfFeature(tx, actor.projectId, slug) : claimable(row.touches, own);
           if (row.hold) await endAll(tx, at, [row.hold], 'handed_over');
           requireFree(await obstacles(tx, actor.projectId, wanted, actor.session.lineage));
           return activate(tx, at, actor, { ...row, interrupted: true }, wanted);
