@@ -212,7 +212,7 @@ export async function createDeps({
   };
 }
 
-/** Made once and kept: keys verified before a restart stay cheap to verify, and nothing else depends on it. */
+/** Made once and kept. */
 function saltIn(dataDir: string): string {
   const file = join(dataDir, 'api-key-salt');
   if (existsSync(file)) return readFileSync(file, 'utf8').trim();

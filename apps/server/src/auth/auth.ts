@@ -6,6 +6,7 @@ import type { Bus } from '../engines/bus/bus.ts';
 import type { Database, Queryable } from '../engines/database/database.ts';
 import type { Actor, Principal } from '../platform/actor.ts';
 import { AppError, isDatabaseAway, unavailable, violatedConstraint } from '../platform/errors.ts';
+import { within } from '../platform/within.ts';
 import { digestOf, generateKey, macOf, parseKey, sameDigest } from './api-key.ts';
 import { anyEngineer, insertEngineer, insertInvitation, insertKey, isFirst, keyById, openInvitation, useInvitation } from './auth.store.ts';
 import { createGate } from './gate.ts';
@@ -28,6 +29,8 @@ const argon = { type: argon2.argon2id, memoryCost: 19_456, timeCost: 2, parallel
 /** How long a revocation may go unseen where the bus did not carry it. */
 const RECHECK_MS = 30_000;
 const FAILURE_MS = 60_000;
+/** How long a known key waits for a ledger that hangs: its heartbeats must be answered all the same. */
+const PATIENCE_MS = 1000;
 
 export function createAuth({ database, bus, salt, registration, setupCode, addMember, onRevoked }: Needs) {
   const verified = new LRUCache<string, { principal: Principal; checkedAt: number }>({ max: 10_000 });
@@ -56,7 +59,8 @@ export function createAuth({ database, bus, salt, registration, setupCode, addMe
     if (hit && Date.now() - hit.checkedAt < RECHECK_MS) return hit.principal;
     if (refused.has(mac)) throw invalidKey();
     try {
-      const row = await keyById(database.db, parsed.keyId);
+      const asked = keyById(database.db, parsed.keyId);
+      const row = await (hit ? within(PATIENCE_MS, asked) : asked);
       const good = row && !row.revoked && (hit !== undefined || (await gate(() => argon2.verify(row.hash, key))));
       if (!good) {
         verified.delete(mac);

@@ -7,6 +7,7 @@ import type { Ledger } from '../ledger/index.ts';
 import type { Actor, Caller, Principal } from '../platform/actor.ts';
 import { AppError, isDatabaseAway, notFound, violatedConstraint } from '../platform/errors.ts';
 import { isUuid } from '../platform/ids.ts';
+import { within } from '../platform/within.ts';
 import {
   findEngineer,
   insertMember,
@@ -24,6 +25,8 @@ import {
 export type Projects = ReturnType<typeof createProjects>;
 
 const RECHECK_MS = 30_000;
+/** How long a known member waits for a ledger that hangs. */
+const PATIENCE_MS = 1000;
 /** The tenant boundary: who is in, as what. Everything else is reached through a project that its caller is in. */
 export function createProjects({ database, bus, ledger }: { database: Database; bus: Bus; ledger: Ledger }) {
   const known = new LRUCache<string, { role: Role | undefined; at: number }>({ max: 50_000 });
@@ -42,7 +45,8 @@ export function createProjects({ database, bus, ledger }: { database: Database; 
     const hit = known.get(name);
     if (hit && Date.now() - hit.at < RECHECK_MS) return hit.role;
     try {
-      const role = await roleOf(database.db, projectId, engineerId);
+      const asked = roleOf(database.db, projectId, engineerId);
+      const role = await (hit ? within(PATIENCE_MS, asked) : asked);
       // Only what exists is kept: whoever is added is in at once.
       if (role) known.set(name, { role, at: Date.now() });
       else known.delete(name);
