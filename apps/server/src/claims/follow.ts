@@ -1,6 +1,7 @@
 import type { Database } from '../engines/database/database.ts';
 import { type IndexVersion, type LeaseStore, LeaseStoreUnavailable } from '../engines/leases/leases.ts';
 import type { Committed } from '../ledger/index.ts';
+import { isDatabaseAway } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
 import { changesBetween, ledgerOf, renewLedger } from './follow.store.ts';
 
@@ -76,9 +77,14 @@ export function createIndexFollower({ database, leases, log }: { database: Datab
         away = false;
       }
       for (const id of projectIds) {
-        await bringUp(id);
-        // One that was under way already may have begun before the outage was known.
-        if (refreshDue.has(id)) await bringUp(id);
+        try {
+          await bringUp(id);
+          // One that was under way already may have begun before the outage was known.
+          if (refreshDue.has(id)) await bringUp(id);
+        } catch (error) {
+          if (error instanceof LeaseStoreUnavailable || isDatabaseAway(error)) throw error;
+          log.error({ err: error, projectId: id }, 'a bug: an index could not be brought up');
+        }
       }
     },
   };

@@ -21,10 +21,14 @@ export class AppError extends Error {
 export const notFound = () => new AppError('NOT_FOUND', 'No such thing here, or not in a project of yours. Check the id or slug.');
 
 export const unavailable = (what: string, cause?: unknown) =>
-  new AppError('SERVICE_UNAVAILABLE', `${what} cannot be reached at the moment. Try again shortly; a call that is repeated with its Idempotency-Key takes place once.`, {
-    headers: { 'retry-after': '1' },
-    cause,
-  });
+  new AppError(
+    'SERVICE_UNAVAILABLE',
+    `${what} cannot be reached at the moment. Try again shortly; a call that is repeated with its Idempotency-Key takes place once.`,
+    {
+      headers: { 'retry-after': '1' },
+      cause,
+    },
+  );
 
 const networkCodes = new Set([
   'ECONNREFUSED',

@@ -33,8 +33,9 @@ export function createSweep({ database, index, recovery, log, everyMs, parkedMs,
     try {
       const projects = await projectsAlive(database.db);
       await index.settle(projects);
-      for (const projectId of projects) await recovery.loseStale(projectId);
-      for (const { projectId, id } of await parkedLongerThan(database.db, parkedMs / 1000)) await recovery.expireParked(projectId, id);
+      for (const projectId of projects) await alone(projectId, () => recovery.loseStale(projectId));
+      for (const { projectId, id } of await parkedLongerThan(database.db, parkedMs / 1000))
+        await alone(projectId, () => recovery.expireParked(projectId, id));
       if (Date.now() - cleanedAt > HOUR) {
         cleanedAt = Date.now();
         await clean(database.db, events);
@@ -42,6 +43,16 @@ export function createSweep({ database, index, recovery, log, everyMs, parkedMs,
     } catch (error) {
       index.wasAway();
       if (!(error instanceof LeaseStoreUnavailable) && !isDatabaseAway(error)) log.error({ err: error }, 'the sweep failed; it goes on');
+    }
+  }
+
+  /** What goes wrong in one project must keep no other one's dead sessions alive. */
+  async function alone(projectId: string, work: () => Promise<unknown>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      if (error instanceof LeaseStoreUnavailable || isDatabaseAway(error)) throw error;
+      log.error({ err: error, projectId }, 'a bug: a project could not be swept');
     }
   }
 
