@@ -1,4 +1,4 @@
-import { type Project, type ProjectWithMembers, roles } from '@nexus/contract';
+import { editPolicies, type Project, type ProjectPolicy, type ProjectWithMembers, roles } from '@nexus/contract';
 import { type Command, Option } from 'commander';
 import { rmSync } from 'node:fs';
 import { basename } from 'node:path';
@@ -6,11 +6,14 @@ import { type Context, findProject } from '../context.ts';
 import { CliError } from '../errors.ts';
 import { originUrl } from '../git.ts';
 import { linkProject } from '../link.ts';
+import { listOf } from '../recommended.ts';
 import { clean, clockTime, table } from '../text.ts';
 import { examples, type Runner, wholeNumber } from './command.ts';
 import { slugOf } from './feature-edit.ts';
+import { defined } from './feature-read.ts';
 
 type CreateOptions = { slug?: string; repoUrl?: string; defaultBranch?: string; link: boolean };
+type PolicyOptions = { edits?: ProjectPolicy['edits']; brief?: string; derived?: string };
 type Role = (typeof roles)[number];
 const roleOption = (): Option => new Option('--role <role>', 'default: member').choices([...roles]);
 
@@ -91,6 +94,31 @@ export function addProjectCommands(program: Command, run: Runner): void {
 
   examples(
     project
+      .command('policy')
+      .description('What guards do in this project; without options shows it')
+      .addOption(
+        new Option('--edits <policy>', 'editing a free path: claim it, deny it (strict), or only tell (warn)').choices([...editPolicies]),
+      )
+      .option('--brief <list>', 'manifests and lockfiles, held from edit to commit only: names with commas, recommended, or none')
+      .option('--derived <list>', 'generated files, never denied: names with commas, recommended, or none'),
+    'nexus project policy --edits strict',
+    'nexus project policy --brief recommended,docs/index.md --derived recommended',
+  ).action(
+    run(async (context, { edits, brief, derived }: PolicyOptions) => {
+      const { id: projectId, client } = await context.project();
+      const policy = defined({
+        edits,
+        brief: brief === undefined ? undefined : listOf('brief', brief),
+        derived: derived === undefined ? undefined : listOf('derived', derived),
+      });
+      const nothing = Object.keys(policy).length === 0;
+      const found = nothing ? await client.getProject({ projectId }) : await client.updateProject({ projectId, body: { policy } });
+      context.out.data(found.policy, describePolicy);
+    }),
+  );
+
+  examples(
+    project
       .command('invite')
       .description('Make a single-use code with which somebody joins the project')
       .option('--email <address>', 'only this address may use it')
@@ -144,6 +172,13 @@ export async function createProject(context: Context, { name, slug, repoUrl, def
     },
   });
 }
+
+const describePolicy = ({ edits, brief, derived }: ProjectPolicy): string =>
+  [
+    `edits    ${{ claim: 'claim: a free path is claimed at its first edit', strict: 'strict: only claimed paths', warn: 'warn: a free path is only mentioned' }[edits]}`,
+    `brief    ${brief.map(clean).join(', ') || 'none'}`,
+    `derived  ${derived.map(clean).join(', ') || 'none'}`,
+  ].join('\n');
 
 function describe({ name, slug, id, repoUrl, defaultBranch, members }: ProjectWithMembers): string {
   const facts = [
