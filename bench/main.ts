@@ -5,14 +5,22 @@ import { type EngineSet, startTeamEngines } from './lib/engines.ts';
 import type { Row } from './lib/row.ts';
 import { type Line, machine, table } from './lib/table.ts';
 import { checks } from './rows/checks.ts';
+import { held } from './rows/held.ts';
+import { idle } from './rows/idle.ts';
 import { picks } from './rows/picks.ts';
+import { start } from './rows/start.ts';
 
-const rows: Row[] = [picks, checks];
+const rows: Row[] = [picks, checks, held, idle, start];
 const usage = `bun run bench [${rows.map(({ name }) => name).join('|')} …] [--engines embedded|team|both] [--quick] [--json] [--profile <folder>]`;
 
 /** Measures the rows of the design's table of speeds. Exit code 1 when a goal is missed; with `--quick` the numbers are too rough for that. */
 async function main(args: string[]): Promise<number> {
-  const options = { engines: { type: 'string', default: 'both' }, quick: { type: 'boolean' }, json: { type: 'boolean' }, profile: { type: 'string' } } as const;
+  const options = {
+    engines: { type: 'string', default: 'both' },
+    quick: { type: 'boolean' },
+    json: { type: 'boolean' },
+    profile: { type: 'string' },
+  } as const;
   const { values, positionals } = parseArgs({ args, allowPositionals: true, options });
   const unknown = positionals.filter((name) => !rows.some((row) => row.name === name));
   if (unknown.length > 0) throw new TypeError(`There is no row ${unknown.join(', ')}.`);
@@ -38,7 +46,9 @@ async function main(args: string[]): Promise<number> {
       }
     }
   }
-  console.log(values.json ? JSON.stringify({ machine: about, quick: values.quick === true, lines }, null, 2) : `${about}\n\n${table(lines)}`);
+  console.log(
+    values.json ? JSON.stringify({ machine: about, quick: values.quick === true, lines }, null, 2) : `${about}\n\n${table(lines)}`,
+  );
   return values.quick || lines.every(({ met }) => met) ? 0 : 1;
 }
 

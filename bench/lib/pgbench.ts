@@ -17,7 +17,12 @@ export async function preparePgbench(bin: string, database: string, template: Te
     await client.unsafe(`insert into bench_clients values (${n}, ${values.map((_, at) => `$${at + 1}`).join(', ')})`, values);
   }
   await client.close();
-  script.push(`select ${columns.map((_, at) => `c${at}`).join(', ')} from bench_clients where n = :client_id \\gset`, '\\set round 0', '\\set ready 1', '\\endif');
+  script.push(
+    `select ${columns.map((_, at) => `c${at}`).join(', ')} from bench_clients where n = :client_id \\gset`,
+    '\\set round 0',
+    '\\set ready 1',
+    '\\endif',
+  );
   script.push('\\set round :round + 1', ...lines);
 
   let run = 0;
@@ -27,10 +32,25 @@ export async function preparePgbench(bin: string, database: string, template: Te
       const file = join(folder, 'pick-and-release.sql');
       writeFileSync(file, `${script.join('\n')}\n`);
       run += 1;
-      const options = ['-n', '-M', 'prepared', '-c', String(template.clients), '-j', '1', '-T', String(seconds), '-D', 'ready=0', '-D', `run=${run}`];
+      const options = [
+        '-n',
+        '-M',
+        'prepared',
+        '-c',
+        String(template.clients),
+        '-j',
+        '1',
+        '-T',
+        String(seconds),
+        '-D',
+        'ready=0',
+        '-D',
+        `run=${run}`,
+      ];
       const { code, output } = await capture(join(bin, 'pgbench'), [...options, '-f', file, database]);
       const tps = /^tps = ([\d.]+)/m.exec(output)?.[1];
-      if (code !== 0 || tps === undefined || !/^number of failed transactions: 0 /m.test(output)) throw new Error(`pgbench: ${output.slice(-3000)}`);
+      if (code !== 0 || tps === undefined || !/^number of failed transactions: 0 /m.test(output))
+        throw new Error(`pgbench: ${output.slice(-3000)}`);
       // Its transaction is the whole script: a pick and a release.
       return Number(tps) * 2;
     } finally {
@@ -63,7 +83,12 @@ async function lineOf(client: Bun.SQL, { sql, locks, params }: Step, columns: st
 
 async function typesOf(client: Bun.SQL, sql: string): Promise<string[]> {
   await client.unsafe(`prepare bench_types as ${sql}`);
-  const [row] = (await client.unsafe("select parameter_types::text[]::text as types from pg_prepared_statements where name = 'bench_types'")) as { types: string }[];
+  const [row] = (await client.unsafe(
+    "select parameter_types::text[]::text as types from pg_prepared_statements where name = 'bench_types'",
+  )) as { types: string }[];
   await client.unsafe('deallocate bench_types');
-  return (row?.types ?? '{}').slice(1, -1).split(',').map((type) => type.replaceAll('"', ''));
+  return (row?.types ?? '{}')
+    .slice(1, -1)
+    .split(',')
+    .map((type) => type.replaceAll('"', ''));
 }

@@ -54,7 +54,8 @@ async function prepare(folder: string, { template, tables }: LoopInput): Promise
     const run = async (on: On, step: Template['steps'][number]) => {
       const params = step.params.map((pieces) => pieces && pieces.map(text).join(''));
       const { rows } = await on.query(step.sql, params, { serializers });
-      if (step.locks) now = Object.fromEntries(Object.entries(rows[0] as Counters).map(([name, value]) => [name, Number(value)])) as Counters;
+      if (step.locks)
+        now = Object.fromEntries(Object.entries(rows[0] as Counters).map(([name, value]) => [name, Number(value)])) as Counters;
     };
     const begin = steps.findIndex(({ sql }) => sql.toLowerCase().startsWith('begin'));
     for (const step of steps.slice(0, begin)) await run(client as On, step);

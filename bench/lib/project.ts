@@ -16,7 +16,10 @@ export async function makeProject(url: string, sessions: number): Promise<BenchP
     const spec = `Build ${slug}. Done when its tests pass.`;
     await lead.createFeature({ projectId, body: { slug, title: `Part ${slug}`, spec, touches } });
     await lead.readyFeature({ projectId, slug });
-    const { id: sessionId } = await lead.openSession({ projectId, body: { agent: 'claude', agentSessionId: crypto.randomUUID(), keeper: true } });
+    const { id: sessionId } = await lead.openSession({
+      projectId,
+      body: { agent: 'claude', agentSessionId: crypto.randomUUID(), keeper: true },
+    });
     workers.push({ slug, sessionId, touches });
   }
   return { url, apiKey, projectId, workers };

@@ -28,7 +28,13 @@ export async function recordPicks(team: TeamEngines, name: string, clients: numb
   }
 }
 
-type RoundNeeds = { team: TeamEngines; database: string; project: BenchProject; n: number; take: () => { sql: string; params: (string | null)[]; connection: number }[] };
+type RoundNeeds = {
+  team: TeamEngines;
+  database: string;
+  project: BenchProject;
+  n: number;
+  take: () => { sql: string; params: (string | null)[]; connection: number }[];
+};
 
 async function recordRound({ team, database, project, n, take }: RoundNeeds): Promise<Recording> {
   const worker = project.workers[n];
@@ -38,8 +44,16 @@ async function recordRound({ team, database, project, n, take }: RoundNeeds): Pr
     const [row] = await team.query(database, `select ${counters.join(', ')} from ledgers where project_id = '${project.projectId}'`);
     const before = Object.fromEntries(counters.map((name) => [name, Number(row?.[name])])) as Counters;
     await settled(take);
-    const headers = { ...request.headers, 'idempotency-key': crypto.randomUUID(), ...(request.body ? { 'content-type': 'application/json' } : {}) };
-    const answer = await fetch(project.url + request.path, { method: request.method, headers, ...(request.body ? { body: request.body } : {}) });
+    const headers = {
+      ...request.headers,
+      'idempotency-key': crypto.randomUUID(),
+      ...(request.body ? { 'content-type': 'application/json' } : {}),
+    };
+    const answer = await fetch(project.url + request.path, {
+      method: request.method,
+      headers,
+      ...(request.body ? { body: request.body } : {}),
+    });
     if (!answer.ok) throw new Error(`${request.kind}: ${answer.status} ${await answer.text()}`);
     const statements = take().filter(({ sql }) => !/pg_advisory|pg_catalog/.test(sql));
     recording.push(...statements.map((statement) => ({ statement, before })));
@@ -50,7 +64,7 @@ async function recordRound({ team, database, project, n, take }: RoundNeeds): Pr
 /** The sweep looks at the project every second: between two looks is the time to record. */
 async function settled(take: () => unknown[]): Promise<void> {
   take();
-  for (let quiet = 0; quiet < 2; ) {
+  for (let quiet = 0; quiet < 2;) {
     await Bun.sleep(10);
     quiet = take().length === 0 ? quiet + 1 : 0;
   }

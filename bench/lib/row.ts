@@ -1,7 +1,13 @@
 import type { EngineSet, TeamEngines } from './engines.ts';
 
 /** `bunArgs` are for the servers under test: a profiler's options. */
-export type Context = { engines: EngineSet; team: TeamEngines | undefined; quick: boolean; bunArgs: string[]; note: (text: string) => void };
+export type Context = {
+  engines: EngineSet;
+  team: TeamEngines | undefined;
+  quick: boolean;
+  bunArgs: string[];
+  note: (text: string) => void;
+};
 
 /** One line of the table. `ours` and `baseline` were measured in turns, in the same run; both are medians. */
 export type Measured = {

@@ -28,7 +28,8 @@ export function makeTemplate(earlier: Recording, all: Recording[]): Template {
   const steps = first.map(({ statement, before }, position): Step => {
     const others = all.map((recording) => recording[position]?.statement);
     const then = earlier[position];
-    if (then === undefined || others.some((other) => other?.sql !== statement.sql)) throw new Error('The recordings differ in their statements.');
+    if (then === undefined || others.some((other) => other?.sql !== statement.sql))
+      throw new Error('The recordings differ in their statements.');
     const params = statement.params.map((value, at): Piece[] | null => {
       const [was, each] = [then.statement.params[at] ?? null, others.map((other) => other?.params[at] ?? null)];
       if (value === null || was === null) return null;
@@ -39,7 +40,8 @@ export function makeTemplate(earlier: Recording, all: Recording[]): Template {
           if (!fresh.has(token)) fresh.set(token, fresh.size);
           return { fresh: fresh.get(token) ?? 0 };
         }
-        const counter = token === old[n] ? undefined : counters.find((name) => Number(token) - before[name] === Number(old[n]) - then.before[name]);
+        const counter =
+          token === old[n] ? undefined : counters.find((name) => Number(token) - before[name] === Number(old[n]) - then.before[name]);
         if (counter !== undefined) return { counter, plus: Number(token) - before[counter] };
         return { text: own.map((texts) => (texts.length === now.length ? (texts[n] ?? '') : token)) };
       });

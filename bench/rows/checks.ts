@@ -20,7 +20,10 @@ export const checks: Row = { name: 'checks', about: `claims/check and heartbeat 
 async function run({ engines, team, quick, bunArgs }: Context): Promise<Measured[]> {
   const [rounds, seconds] = quick ? [2, 3] : [5, 5];
   const redis: Record<string, string> = engines === 'team' && team ? { REDIS_URL: team.redisUrl } : {};
-  const server = await startServer({ ...redis, ...(engines === 'team' && team ? { DATABASE_URL: await team.database('checks') } : {}) }, bunArgs);
+  const server = await startServer(
+    { ...redis, ...(engines === 'team' && team ? { DATABASE_URL: await team.database('checks') } : {}) },
+    bunArgs,
+  );
   const folder = mkdtempSync(join(tmpdir(), 'nexus-bench-'));
   try {
     const project = await makeProject(server.url, connections);

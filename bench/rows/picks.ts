@@ -25,9 +25,12 @@ async function run({ engines, team, quick, bunArgs, note }: Context): Promise<Me
   const recorded = await recordPicks(team, `picks_${engines}_recorded`, sessions);
   note(`statements: ${recorded.template.steps.length} for a pick and a release`);
   const baseline =
-    engines === 'team' ? await preparePgbench(team.bin, recorded.database, recorded.template) : await preparePglite(team, recorded.database, recorded.template);
+    engines === 'team'
+      ? await preparePgbench(team.bin, recorded.database, recorded.template)
+      : await preparePglite(team, recorded.database, recorded.template);
 
-  const env: Record<string, string> = engines === 'team' ? { DATABASE_URL: await team.database('picks_ours'), REDIS_URL: team.redisUrl } : {};
+  const env: Record<string, string> =
+    engines === 'team' ? { DATABASE_URL: await team.database('picks_ours'), REDIS_URL: team.redisUrl } : {};
   const server = await startServer(env, bunArgs);
   try {
     const project = await makeProject(server.url, sessions);
@@ -38,7 +41,17 @@ async function run({ engines, team, quick, bunArgs, note }: Context): Promise<Me
     };
     await load(0, 2);
     await baseline(2);
-    const { mine, ours, baseline: theirs, ratio, ratios } = await inTurns(rounds, () => load(0.5, seconds), () => baseline(seconds));
+    const {
+      mine,
+      ours,
+      baseline: theirs,
+      ratio,
+      ratios,
+    } = await inTurns(
+      rounds,
+      () => load(0.5, seconds),
+      () => baseline(seconds),
+    );
     const last = mine.at(-1)?.kinds ?? {};
     const ms = (value = NaN) => value.toFixed(1);
     return [
@@ -64,7 +77,11 @@ async function run({ engines, team, quick, bunArgs, note }: Context): Promise<Me
 }
 
 /** A loop in a process of its own, on a PGlite that has what the recorded database has. */
-async function preparePglite(team: TeamEngines, database: string, template: LoopInput['template']): Promise<(seconds: number) => Promise<number>> {
+async function preparePglite(
+  team: TeamEngines,
+  database: string,
+  template: LoopInput['template'],
+): Promise<(seconds: number) => Promise<number>> {
   const names = await team.query(database, "select tablename as name from pg_tables where schemaname = 'public'");
   const tables: Record<string, string> = {};
   for (const { name } of names) {
