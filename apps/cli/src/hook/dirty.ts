@@ -46,7 +46,7 @@ export const changed = (before: Dirty, after: Dirty): string[] =>
 export async function notIgnored(run: RunGit, toplevel: string, paths: string[]): Promise<string[]> {
   if (paths.length === 0) return [];
   // Exit code 1, and so undefined: none of them is ignored.
-  const output = await run(toplevel, ['check-ignore', '-z', '--', ...paths.map((path) => `./${path}`)], 400);
-  const ignored = new Set((output ?? '').split('\0').map((path) => path.replace(/^\.\//, '')));
+  const output = await run(toplevel, ['-c', 'core.quotePath=false', 'check-ignore', '--', ...paths.map((path) => `./${path}`)], 400);
+  const ignored = new Set((output ?? '').split('\n').map((path) => path.replace(/^\.\//, '')));
   return paths.filter((path) => !ignored.has(path));
 }

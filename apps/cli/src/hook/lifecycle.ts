@@ -34,7 +34,7 @@ export function createLifecycle({ places, projects, actors, keeping, run, now }:
 
   /** `/clear` begins a conversation under a new id in the same process: its work moves to the new session. */
   async function inherit(before: Actor, actor: Actor, place: Place): Promise<string[]> {
-    if (before.own.readAt() === 0) await before.own.read();
+    await before.own.read();
     const slugs = before.own.holds().flatMap(({ featureSlug }) => featureSlug ?? []);
     const paths = before.own.paths();
     await end(before, slugs);
@@ -103,7 +103,7 @@ export function createLifecycle({ places, projects, actors, keeping, run, now }:
   /** What a subagent holds goes to its parent, which has to answer for it. */
   async function endSubagent(event: HookEvent): Promise<void> {
     for (const child of actors.all(`${event.sessionId}/${event.subagentId ?? ''}`)) {
-      if (child.own.readAt() === 0) await child.own.read();
+      await child.own.read();
       const { parent } = child;
       const paths = child.own.paths();
       await end(child, []);

@@ -9,7 +9,8 @@ type Status = z.infer<typeof ProjectStatus>;
 /** At a prompt: what changed for this agent since it was last told anything. Undefined when nothing did. */
 export async function turnContext(actor: Actor): Promise<string | undefined> {
   actor.turn += 1;
-  if (actor.own.readAt() === 0) await actor.own.read();
+  // A prompt comes seldom: it is when the cheap knowledge of the edits is checked.
+  await actor.own.read();
   const lines = actor.news.splice(0);
   if (actor.denied.size > 0) lines.push(...deniedLines(actor, await actor.client.status({ projectId: actor.project.projectId })));
   return lines.length > 0 ? `Nexus: ${lines.join('\n')}` : undefined;

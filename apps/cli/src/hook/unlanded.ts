@@ -5,12 +5,12 @@ import type { Place } from './places.ts';
 
 /** Slugs that the session holds and whose paths are not committed, or committed where nobody else sees them. */
 export async function unlanded(run: RunGit, actor: Actor, { worktree }: Place): Promise<string[]> {
-  if (actor.own.readAt() === 0) await actor.own.read();
+  await actor.own.read();
   const held = actor.own
     .holds()
     .flatMap(({ featureSlug, fence }) => (featureSlug === null ? [] : [{ slug: featureSlug, paths: actor.own.pathsOf(fence) }]));
   if (held.length === 0) return [];
-  const dirty = [...((await dirtyPaths(run, worktree.toplevel, 500)) ?? []).keys()].map(nodeOf);
+  const dirty = [...((await dirtyPaths(run, worktree.toplevel, 500))?.keys() ?? [])].map(nodeOf);
   const found: string[] = [];
   for (const { slug, paths } of held) {
     const nodes = paths.map(nodeOf);
