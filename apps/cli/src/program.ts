@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { addClaimsCommands } from './commands/claims.ts';
 import { createRunner } from './commands/command.ts';
+import { addDoctorCommand } from './commands/doctor.ts';
 import { addFeatureCommands } from './commands/feature.ts';
 import { addGitHookCommand } from './commands/git-hook.ts';
 import { addInstallCommands } from './commands/install.ts';
@@ -85,6 +86,7 @@ function buildProgram(io: Io, exitWith: (code: number) => void): Command {
   addWatchCommand(program, run);
   addInstallCommands(program, run);
   addVerifyCommand(program, run);
+  addDoctorCommand(program, run);
   addGitHookCommand(program, run);
   addKeeperCommands(program, run);
   return program;
