@@ -6,11 +6,12 @@ import type { Row } from './lib/row.ts';
 import { type Line, machine, table } from './lib/table.ts';
 import { checks } from './rows/checks.ts';
 import { held } from './rows/held.ts';
+import { hook } from './rows/hook.ts';
 import { idle } from './rows/idle.ts';
 import { picks } from './rows/picks.ts';
 import { start } from './rows/start.ts';
 
-const rows: Row[] = [picks, checks, held, idle, start];
+const rows: Row[] = [picks, checks, held, hook, idle, start];
 const usage = `bun run bench [${rows.map(({ name }) => name).join('|')} …] [--engines embedded|team|both] [--quick] [--json] [--profile <folder>]`;
 
 /** Measures the rows of the design's table of speeds. Exit code 1 when a goal is missed; with `--quick` the numbers are too rough for that. */

@@ -8,7 +8,8 @@ export type TeamEngines = {
   redisUrl: string;
   /** A new, empty database on the throw-away server. */
   database: (name: string) => Promise<string>;
-  query: (url: string, sql: string) => Promise<Record<string, unknown>[]>;
+  /** Columns must be text, or read as such. */
+  query: (url: string, sql: string) => Promise<Record<string, string>[]>;
   about: () => Promise<string>;
 };
 
@@ -20,7 +21,7 @@ export async function startTeamEngines(): Promise<TeamEngines | undefined> {
   const query = async (url: string, sql: string) => {
     const client = new Bun.SQL(url, { max: 1 });
     try {
-      return (await client.unsafe(sql)) as Record<string, unknown>[];
+      return (await client.unsafe(sql)) as Record<string, string>[];
     } finally {
       await client.close();
     }
@@ -44,7 +45,7 @@ export async function startTeamEngines(): Promise<TeamEngines | undefined> {
       const info = String(await client.send('INFO', ['server']));
       client.close();
       const cache = /redis_version:(\S+)/.exec(info)?.[1] ?? '?';
-      return `PostgreSQL ${row?.['version']}, fsync ${row?.['fsync']}, synchronous_commit ${row?.['commit']}; Redis ${cache}`;
+      return `PostgreSQL ${row?.['version'] ?? '?'}, fsync ${row?.['fsync'] ?? '?'}, synchronous_commit ${row?.['commit'] ?? '?'}; Redis ${cache}`;
     },
   };
 }

@@ -51,12 +51,26 @@ export async function preparePgbench(bin: string, database: string, template: Te
       const tps = /^tps = ([\d.]+)/m.exec(output)?.[1];
       if (code !== 0 || tps === undefined || !/^number of failed transactions: 0 /m.test(output))
         throw new Error(`pgbench: ${output.slice(-3000)}`);
+      await mustHaveChanged(database, Number(/actually processed: (\d+)/.exec(output)?.[1]));
       // Its transaction is the whole script: a pick and a release.
       return Number(tps) * 2;
     } finally {
       rmSync(folder, { recursive: true, force: true });
     }
   };
+}
+
+/** A baseline whose statements find nothing to change would be fast: every hold made must be ended, and counted. */
+async function mustHaveChanged(database: string, rounds: number): Promise<void> {
+  const client = new Bun.SQL(database, { max: 1 });
+  const [row] = (await client.unsafe(`select (select count(*) from holds where ended_at is null)::int as open,
+    (select count(*) from holds)::int as made, (select count(*) from claims where ended_ver is null)::int as held`)) as Record<
+    string,
+    number
+  >[];
+  await client.close();
+  const { open, made = 0, held } = row ?? {};
+  if (open !== 0 || held !== 0 || made < rounds) throw new Error(`The baseline did not do its work: ${JSON.stringify({ ...row, rounds })}`);
 }
 
 /** The statement with pgbench's variables in its parameters' places; texts go into `columns`, for in a script a ":" begins a variable. */

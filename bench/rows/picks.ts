@@ -84,9 +84,9 @@ async function preparePglite(
 ): Promise<(seconds: number) => Promise<number>> {
   const names = await team.query(database, "select tablename as name from pg_tables where schemaname = 'public'");
   const tables: Record<string, string> = {};
-  for (const { name } of names) {
-    const [row] = await team.query(database, `select coalesce(jsonb_agg(t), '[]')::text as rows from ${String(name)} t`);
-    tables[String(name)] = String(row?.['rows'] ?? '[]');
+  for (const { name = '' } of names) {
+    const [row] = await team.query(database, `select coalesce(jsonb_agg(t), '[]')::text as rows from ${name} t`);
+    tables[name] = row?.['rows'] ?? '[]';
   }
   const child = spawn(process.execPath, [join(root, 'bench/lib/pglite-loop.ts')], { stdio: ['pipe', 'pipe', 'inherit'] });
   onClose(() => child.stdin.end());
