@@ -51,14 +51,19 @@ describe('embedded', () => {
     const first = await spawnServer({ NEXUS_DATA_DIR: dataDir });
     const second = await spawnServer({ NEXUS_DATA_DIR: dataDir }).catch((error: unknown) => String(error));
     expect(second).toContain('ended with 1');
-    expect(second).toContain(`Another Nexus server (process ${first.pid}) uses the data directory ${dataDir}. Stop it, or set NEXUS_DATA_DIR`);
+    expect(second).toContain(
+      `Another Nexus server (process ${first.pid}) uses the data directory ${dataDir}. Stop it, or set NEXUS_DATA_DIR`,
+    );
     expect((await fetch(`${first.url}/api/health/ready`)).status).toBe(200);
     first.kill();
     await first.exited;
   }, 60_000);
 
   test('the lock of a process that is gone is taken over, also where its number is used again', async () => {
-    for (const owner of [{ pid: 2 ** 22 + 1, started: '1' }, { pid: process.pid, started: '1' }]) {
+    for (const owner of [
+      { pid: 2 ** 22 + 1, started: '1' },
+      { pid: process.pid, started: '1' },
+    ]) {
       writeFileSync(join(dataDir, 'nexus.lock'), JSON.stringify(owner));
       const server = await spawnServer({ NEXUS_DATA_DIR: dataDir });
       server.kill();
@@ -84,7 +89,9 @@ describe('embedded', () => {
     }
     const contender = fileURLToPath(new URL('lib/take-lock.ts', import.meta.url));
     const start = String(Date.now() + 1500);
-    const contenders = Array.from({ length: 6 }, () => Bun.spawn([process.execPath, contender, start, ...directories], { stdin: 'pipe', stdout: 'pipe' }));
+    const contenders = Array.from({ length: 6 }, () =>
+      Bun.spawn([process.execPath, contender, start, ...directories], { stdin: 'pipe', stdout: 'pipe' }),
+    );
     const taken = await Promise.all(
       contenders.map(async ({ stdout }) => {
         for await (const chunk of stdout) return JSON.parse(new TextDecoder().decode(chunk)) as string[];

@@ -5,7 +5,18 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, test } from 'bun:test';
 import { closeCodes } from '@nexus/contract';
 import { hasRedisServer, privateRedis } from '../src/engines/private-redis.suite.ts';
-import { canRun, createTestDatabase, type EngineSet, eventually, onEachEngineSet, people, readyFeature, type ServerProcess, spawnServer, terminal } from './harness.ts';
+import {
+  canRun,
+  createTestDatabase,
+  type EngineSet,
+  eventually,
+  onEachEngineSet,
+  people,
+  readyFeature,
+  type ServerProcess,
+  spawnServer,
+  terminal,
+} from './harness.ts';
 import { freePort } from './lib/restartable.ts';
 
 const main = fileURLToPath(new URL('../src/main.ts', import.meta.url));
@@ -21,20 +32,39 @@ afterAll(() => folders.forEach((made) => rmSync(made, { recursive: true, force: 
 
 /** A start that fails: what it said, and its exit code. */
 async function refusedStart(env: Record<string, string>): Promise<{ code: number; lines: string[] }> {
-  const child = Bun.spawn([process.execPath, main], { env: { PATH: process.env['PATH'] ?? '', NEXUS_DATA_DIR: folder(), ...env }, stdout: 'ignore', stderr: 'pipe' });
+  const child = Bun.spawn([process.execPath, main], {
+    env: { PATH: process.env['PATH'] ?? '', NEXUS_DATA_DIR: folder(), ...env },
+    stdout: 'ignore',
+    stderr: 'pipe',
+  });
   const text = await new Response(child.stderr).text();
-  return { code: await child.exited, lines: text.trim().split('\n').map((line) => line.trim()) };
+  return {
+    code: await child.exited,
+    lines: text
+      .trim()
+      .split('\n')
+      .map((line) => line.trim()),
+  };
 }
 
 const redisUrl = process.env['TEST_REDIS_URL'] ?? '';
 async function team(work: (env: Record<string, string>) => Promise<void>) {
   const database = await createTestDatabase();
-  await work({ NEXUS_DATA_DIR: folder(), DATABASE_URL: database.url, REDIS_URL: redisUrl }).finally(database.drop);
+  try {
+    await work({ NEXUS_DATA_DIR: folder(), DATABASE_URL: database.url, REDIS_URL: redisUrl });
+  } finally {
+    await database.drop();
+  }
 }
 
 describe('a start that cannot be', () => {
   test('says one line for each mistake in the configuration, and ends with code 1', async () => {
-    const { code, lines } = await refusedStart({ PORT: 'eighty', LEASE_TTL_SECONDS: '1', REDIS_URL: 'http://127.0.0.1', LOG_LEVEL: 'loud' });
+    const { code, lines } = await refusedStart({
+      PORT: 'eighty',
+      LEASE_TTL_SECONDS: '1',
+      REDIS_URL: 'http://127.0.0.1',
+      LOG_LEVEL: 'loud',
+    });
     expect(code).toBe(1);
     expect(lines).toEqual([
       'nexus cannot start:',
@@ -60,7 +90,10 @@ describe('a start that cannot be', () => {
   }, 60_000);
 
   test('names the database that does not answer, without a stack', async () => {
-    const { code, lines } = await refusedStart({ DATABASE_URL: `postgres://postgres@127.0.0.1:${freePort()}/nexus`, API_KEY_SALT: 'x1'.repeat(20) });
+    const { code, lines } = await refusedStart({
+      DATABASE_URL: `postgres://postgres@127.0.0.1:${freePort()}/nexus`,
+      API_KEY_SALT: 'x1'.repeat(20),
+    });
     expect(code).toBe(1);
     expect(lines).toEqual(['nexus cannot start:', expect.stringMatching(/^DATABASE_URL: .*(refused|ECONNREFUSED)/)]);
   }, 60_000);
@@ -80,7 +113,9 @@ onEachEngineSet('the end', (set: EngineSet) => {
       const { projectId, lead } = await people(server.anonymous).project();
       const agents = await Promise.all(Array.from({ length: 8 }, () => terminal(lead, projectId)));
       await Promise.all(agents.map((_, position) => readyFeature(lead, projectId, `feature-${position}`, [`${position}/`])));
-      const socket = new WebSocket(`${server.url.replace('http', 'ws')}/ws`, { headers: { authorization: `Bearer ${lead.options.apiKey}` } });
+      const socket = new WebSocket(`${server.url.replace('http', 'ws')}/ws`, {
+        headers: { authorization: `Bearer ${lead.options.apiKey}` },
+      } as never);
       const closed = new Promise<number>((resolve) => socket.addEventListener('close', ({ code }) => resolve(code)));
       await eventually('the socket is open', () => socket.readyState === WebSocket.OPEN);
       socket.send(JSON.stringify({ type: 'join', projectId }));
@@ -118,23 +153,31 @@ describe.skipIf(!canRun('team'))('team', () => {
     }
   }, 120_000);
 
-  test.skipIf(!hasRedisServer)('while Redis is away a server starts, serves degraded, and is whole once Redis is there', async () => {
-    const redis = await privateRedis();
-    await team(async (env) => {
-      const server = await spawnServer({ ...env, REDIS_URL: redis.url, LOG_LEVEL: 'silent' });
-      const { projectId, lead } = await people(server.anonymous).project();
-      const agent = await terminal(lead, projectId);
-      await readyFeature(lead, projectId, 'feature', ['src/']);
-      expect((await agent.pickFeature({ projectId, slug: 'feature' })).status).toBe('active');
-      expect((await agent.heartbeat({ projectId, sessionId: agent.sessionId })).degraded).toBe(true);
-      expect(await (await fetch(`${server.url}/api/health`)).json()).toMatchObject({ status: 'degraded' });
+  test.skipIf(!hasRedisServer)(
+    'while Redis is away a server starts, serves degraded, and is whole once Redis is there',
+    async () => {
+      const redis = await privateRedis();
+      await team(async (env) => {
+        const server = await spawnServer({ ...env, REDIS_URL: redis.url, LOG_LEVEL: 'silent' });
+        const { projectId, lead } = await people(server.anonymous).project();
+        const agent = await terminal(lead, projectId);
+        await readyFeature(lead, projectId, 'feature', ['src/']);
+        expect((await agent.pickFeature({ projectId, slug: 'feature' })).status).toBe('active');
+        expect((await agent.heartbeat({ projectId, sessionId: agent.sessionId })).degraded).toBe(true);
+        expect(await (await fetch(`${server.url}/api/health`)).json()).toMatchObject({ status: 'degraded' });
 
-      await redis.start();
-      await eventually('heartbeats are whole', async () => !(await agent.heartbeat({ projectId, sessionId: agent.sessionId })).degraded);
-      expect((await agent.heartbeat({ projectId, sessionId: agent.sessionId })).holds).toEqual([{ featureSlug: 'feature', fence: 1 }]);
-      await eventually('health is whole', async () => ((await (await fetch(`${server.url}/api/health`)).json()) as { status: string }).status === 'ok');
-      server.kill();
-      await server.exited;
-    }).finally(redis.remove);
-  }, 60_000);
+        await redis.start();
+        await eventually('heartbeats are whole', async () => !(await agent.heartbeat({ projectId, sessionId: agent.sessionId })).degraded);
+        expect((await agent.heartbeat({ projectId, sessionId: agent.sessionId })).holds).toEqual([{ featureSlug: 'feature', fence: 1 }]);
+        await eventually(
+          'health is whole',
+          async () => ((await (await fetch(`${server.url}/api/health`)).json()) as { status: string }).status === 'ok',
+        );
+        server.kill();
+        await server.exited;
+      });
+      await redis.remove();
+    },
+    60_000,
+  );
 });

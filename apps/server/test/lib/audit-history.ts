@@ -15,7 +15,8 @@ export async function auditHistory(db: Queryable, projectId: string, history: En
     if (outcome !== 'ok') continue;
     const hold = verb === 'pick' || fence !== null ? byFence.get(fence ?? 0) : undefined;
     if (verb === 'pick') {
-      if (!hold || hold.session !== session || hold.slug !== slug) broken.push(`${slug} was picked under ${fence}, and the ledger has ${JSON.stringify(hold)}`);
+      if (!hold || hold.session !== session || hold.slug !== slug)
+        broken.push(`${slug} was picked under ${fence}, and the ledger has ${JSON.stringify(hold)}`);
       if (fence !== null && heard.has(fence)) broken.push(`fence ${fence} was given out twice`);
       heard.add(fence ?? 0);
     } else if (hold?.endedAs !== 'released') {

@@ -47,7 +47,8 @@ function story(told: Told[]): { broken: string[]; open: Map<string, number> } {
     }
     const standing = slug === null ? undefined : open.get(slug);
     if (type === 'feature_claimed' && slug !== null && fence !== undefined) {
-      if (standing !== undefined && data['resumed'] !== true) broken.push(`${slug} was claimed by ${session} under ${fence} while ${standing} stood`);
+      if (standing !== undefined && data['resumed'] !== true)
+        broken.push(`${slug} was claimed by ${session} under ${fence} while ${standing} stood`);
       open.set(slug, fence);
     }
     if ((type === 'feature_released' || type === 'feature_completed' || type === 'feature_cancelled') && slug !== null) {
@@ -67,9 +68,21 @@ export const auditLedger = (database: Database, projectId: string): Promise<stri
   });
 
 async function audit(db: Queryable, projectId: string): Promise<string[]> {
-  const [ledger] = await rows<{ fence: string; ver: string; eventSeq: string }>(db, sql`select fence, ver, event_seq as "eventSeq" from ledgers where project_id = ${projectId}`);
+  const [ledger] = await rows<{ fence: string; ver: string; eventSeq: string }>(
+    db,
+    sql`select fence, ver, event_seq as "eventSeq" from ledgers where project_id = ${projectId}`,
+  );
   const holds = await rows<{
-    id: string; session: string; feature: string | null; fence: string; from: string; to: string | null; endedAs: string | null; parked: boolean; status: string; sessionEnd: string | null;
+    id: string;
+    session: string;
+    feature: string | null;
+    fence: string;
+    from: string;
+    to: string | null;
+    endedAs: string | null;
+    parked: boolean;
+    status: string;
+    sessionEnd: string | null;
   }>(
     db,
     sql`select h.id, h.session_id as session, h.feature_id as feature, h.fence, h.granted_ver as "from", h.ended_ver as "to", h.ended_as as "endedAs",
@@ -85,12 +98,21 @@ async function audit(db: Queryable, projectId: string): Promise<string[]> {
     db,
     sql`select id, slug, status, hold_id as hold, touches from features where project_id = ${projectId}`,
   );
-  const events = await rows<{ seq: string; type: string; session: string | null; payload: { feature: { slug: string } | null; data: Record<string, unknown> } }>(
-    db,
-    sql`select seq, type, session_id as session, payload from events where project_id = ${projectId} order by seq`,
-  );
+  const events = await rows<{
+    seq: string;
+    type: string;
+    session: string | null;
+    payload: { feature: { slug: string } | null; data: Record<string, unknown> };
+  }>(db, sql`select seq, type, session_id as session, payload from events where project_id = ${projectId} order by seq`);
 
-  const broken = exclusion(claims.map((claim) => ({ ...claim, fence: Number(claim.fence), from: Number(claim.from), to: claim.to === null ? null : Number(claim.to) })));
+  const broken = exclusion(
+    claims.map((claim) => ({
+      ...claim,
+      fence: Number(claim.fence),
+      from: Number(claim.from),
+      to: claim.to === null ? null : Number(claim.to),
+    })),
+  );
   const say = (wrong: boolean, what: string) => {
     if (wrong) broken.push(what);
   };
@@ -105,7 +127,10 @@ async function audit(db: Queryable, projectId: string): Promise<string[]> {
     say(over && (hold.to === null || Number(hold.to) > Number(hold.sessionEnd)), `${what} outlived its session, which is ${hold.status}`);
     for (const claim of claims.filter((other) => other.hold === hold.id)) {
       say(Number(claim.from) < Number(hold.from), `${what} has a claim from before`);
-      say(hold.to === null ? false : claim.to === null || Number(claim.to) > Number(hold.to), `${what} has ended, its claim on ${claim.node} not`);
+      say(
+        hold.to === null ? false : claim.to === null || Number(claim.to) > Number(hold.to),
+        `${what} has ended, its claim on ${claim.node} not`,
+      );
     }
   }
   say(greatest > Number(ledger?.fence ?? 0), `fence ${greatest} is above the ledger's ${ledger?.fence}`);
@@ -123,12 +148,23 @@ async function audit(db: Queryable, projectId: string): Promise<string[]> {
     }
   }
 
-  const told = story(events.map(({ seq, type, session, payload }) => ({ seq: Number(seq), type, session, slug: payload.feature?.slug ?? null, data: payload.data })));
+  const told = story(
+    events.map(({ seq, type, session, payload }) => ({
+      seq: Number(seq),
+      type,
+      session,
+      slug: payload.feature?.slug ?? null,
+      data: payload.data,
+    })),
+  );
   broken.push(...told.broken);
   say(events.length !== Number(ledger?.eventSeq ?? 0), `${events.length} events, and the ledger counts ${ledger?.eventSeq}`);
   for (const { slug, id } of features) {
     const fence = holds.find(({ feature, to }) => feature === id && to === null)?.fence;
-    say(told.open.get(slug) !== (fence === undefined ? undefined : Number(fence)), `by its events ${slug} is held under ${told.open.get(slug)}, by the ledger under ${fence}`);
+    say(
+      told.open.get(slug) !== (fence === undefined ? undefined : Number(fence)),
+      `by its events ${slug} is held under ${told.open.get(slug)}, by the ledger under ${fence}`,
+    );
   }
   return broken;
 }
@@ -136,9 +172,17 @@ async function audit(db: Queryable, projectId: string): Promise<string[]> {
 /** What a client can see of the same: of the present, and of the whole feed. */
 export async function auditAnswers(client: Client, projectId: string): Promise<string[]> {
   const told: Told[] = [];
-  for (let after = '0', more = true; more; ) {
+  for (let after = '0', more = true; more;) {
     const page = await client.events({ projectId, query: { after, limit: 1000 } });
-    told.push(...page.items.map(({ seq, type, feature, actor, data }) => ({ seq, type, slug: feature?.slug ?? null, session: actor.session, data })));
+    told.push(
+      ...page.items.map(({ seq, type, feature, actor, data }) => ({
+        seq,
+        type,
+        slug: feature?.slug ?? null,
+        session: actor.session,
+        data,
+      })),
+    );
     ({ cursor: after, hasMore: more } = page);
   }
   const { activeFeatures, claims, sessions } = await client.status({ projectId });
@@ -146,9 +190,20 @@ export async function auditAnswers(client: Client, projectId: string): Promise<s
   const lineageOf = (id: string | null | undefined): string[] => (id ? [id, ...lineageOf(parents.get(id))] : []);
   const { broken, open } = story(told);
   broken.push(
-    ...exclusion(claims.map(({ filePath, mode, sessionId, fence }) => ({ ...nodeOf(filePath), mode, session: sessionId, lineage: lineageOf(sessionId), fence, from: 0, to: null }))),
+    ...exclusion(
+      claims.map(({ filePath, mode, sessionId, fence }) => ({
+        ...nodeOf(filePath),
+        mode,
+        session: sessionId,
+        lineage: lineageOf(sessionId),
+        fence,
+        from: 0,
+        to: null,
+      })),
+    ),
   );
-  for (const { slug, fence } of activeFeatures) if (open.get(slug) !== fence) broken.push(`${slug} is held under ${fence}, by its events under ${open.get(slug)}`);
+  for (const { slug, fence } of activeFeatures)
+    if (open.get(slug) !== fence) broken.push(`${slug} is held under ${fence}, by its events under ${open.get(slug)}`);
   if (open.size !== activeFeatures.length) broken.push(`${activeFeatures.length} features are active, by the events ${open.size}`);
   for (const claim of claims) {
     if (!claim.parked && !parents.has(claim.sessionId)) broken.push(`${claim.filePath} is held by a session that is over`);

@@ -19,19 +19,45 @@ export async function privatePostgres() {
   const data = join(folder, 'data');
   let server: Bun.Subprocess | undefined;
 
-  const program = (name: string, args: string[]) => Bun.spawn([...as, join(bin ?? '', name), ...args], { cwd: folder, stdout: 'ignore', stderr: 'ignore' });
+  const program = (name: string, args: string[]) =>
+    Bun.spawn([...as, join(bin ?? '', name), ...args], { cwd: folder, stdout: 'ignore', stderr: 'ignore' });
 
   /** One that runs goes on running. */
   async function start() {
     if (server) return;
-    server = program('postgres', ['-D', data, '-h', '127.0.0.1', '-p', String(port), '-k', folder, '-c', 'fsync=off', '-c', 'max_connections=100']);
-    await eventually('PostgreSQL answers', () => asks((sql) => sql`select 1`).then(() => true, () => false), 60_000);
+    server = program('postgres', [
+      '-D',
+      data,
+      '-h',
+      '127.0.0.1',
+      '-p',
+      String(port),
+      '-k',
+      folder,
+      '-c',
+      'fsync=off',
+      '-c',
+      'max_connections=100',
+    ]);
+    await eventually(
+      'PostgreSQL answers',
+      () =>
+        asks((sql) => sql`select 1`).then(
+          () => true,
+          () => false,
+        ),
+      60_000,
+    );
   }
 
   /** Runs statements on a connection of its own. */
   async function asks<T>(work: (sql: postgres.Sql) => Promise<T>): Promise<T> {
     const sql = postgres(url, { max: 1, connect_timeout: 5, onnotice: () => undefined });
-    return work(sql).finally(() => sql.end({ timeout: 1 }));
+    try {
+      return await work(sql);
+    } finally {
+      await sql.end({ timeout: 1 });
+    }
   }
 
   async function crash() {

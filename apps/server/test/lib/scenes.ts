@@ -19,11 +19,22 @@ type Stage = { lead: Client; projectId: string; name: string };
 
 /** What the verbs change: who holds what, where the feature is, who is alive, and how long the project's feed is. */
 export async function stateOf(lead: Client, projectId: string, { name }: Pick<Scene, 'name'>) {
-  const [features, { claims, sessions, cursor }] = await Promise.all([lead.listFeatures({ projectId, query: { limit: 100 } }), lead.status({ projectId })]);
+  const [features, { claims, sessions, cursor }] = await Promise.all([
+    lead.listFeatures({ projectId, query: { limit: 100 } }),
+    lead.status({ projectId }),
+  ]);
   const found = features.items.find(({ slug }) => slug === name);
   return {
-    feature: found && { status: found.status, fence: found.fence, heldBy: found.heldBy?.sessionId ?? null, touches: found.touches, interrupted: found.interrupted },
-    claims: claims.filter(({ agent }) => agent === name).map(({ filePath, sessionId, fence, parked }) => ({ filePath, sessionId, fence, parked })),
+    feature: found && {
+      status: found.status,
+      fence: found.fence,
+      heldBy: found.heldBy?.sessionId ?? null,
+      touches: found.touches,
+      interrupted: found.interrupted,
+    },
+    claims: claims
+      .filter(({ agent }) => agent === name)
+      .map(({ filePath, sessionId, fence, parked }) => ({ filePath, sessionId, fence, parked })),
     sessions: sessions.filter(({ agent }) => agent === name).map(({ id }) => id),
     events: cursor,
   };
@@ -42,30 +53,41 @@ async function held(stage: Stage) {
 }
 
 /** A verb that ends the hold of the feature and moves it on. */
-const ending = (verb: 'doneFeature' | 'releaseFeature' | 'cancelFeature', status: string) => async (stage: Stage): Promise<Scene> => {
-  const { projectId, name } = stage;
-  const { agent, fence } = await held(stage);
-  return {
-    name,
-    sessions: [agent.sessionId],
-    act: async (idempotencyKey, options) => (await agent.with({ ...options })[verb]({ projectId, slug: name, body: { fence } }, { idempotencyKey })).status,
-    isDone: ({ feature, claims }) => feature?.status === status && feature.fence === null && claims.length === 0,
+const ending =
+  (verb: 'doneFeature' | 'releaseFeature' | 'cancelFeature', status: string) =>
+  async (stage: Stage): Promise<Scene> => {
+    const { projectId, name } = stage;
+    const { agent, fence } = await held(stage);
+    return {
+      name,
+      sessions: [agent.sessionId],
+      act: async (idempotencyKey, options) =>
+        (await agent.with({ ...options })[verb]({ projectId, slug: name, body: { fence } }, { idempotencyKey })).status,
+      isDone: ({ feature, claims }) => feature?.status === status && feature.fence === null && claims.length === 0,
+    };
   };
-};
 
 /** Its session leaves: with good bye, or seen to be dead. */
-const leaving = (reason: 'ended' | 'died') => async (stage: Stage): Promise<Scene> => {
-  const { lead, projectId, name } = stage;
-  const { agent } = await held(stage);
-  await agent.claim({ projectId, body: { paths: [`${name}/extra.ts`] } });
-  const { id: child } = await lead.openSession({ projectId, body: { agent: name, agentSessionId: crypto.randomUUID(), parentId: agent.sessionId, keeper: true } });
-  return {
-    name,
-    sessions: [agent.sessionId, child],
-    act: async (idempotencyKey, options) => (await lead.with({ ...options }).endSession({ projectId, sessionId: agent.sessionId, body: { reason } }, { idempotencyKey })).status,
-    isDone: ({ feature, claims, sessions }) => feature?.status === 'ready' && feature.interrupted === (reason === 'died') && claims.length === 0 && sessions.length === 0,
+const leaving =
+  (reason: 'ended' | 'died') =>
+  async (stage: Stage): Promise<Scene> => {
+    const { lead, projectId, name } = stage;
+    const { agent } = await held(stage);
+    await agent.claim({ projectId, body: { paths: [`${name}/extra.ts`] } });
+    const { id: child } = await lead.openSession({
+      projectId,
+      body: { agent: name, agentSessionId: crypto.randomUUID(), parentId: agent.sessionId, keeper: true },
+    });
+    return {
+      name,
+      sessions: [agent.sessionId, child],
+      act: async (idempotencyKey, options) =>
+        (await lead.with({ ...options }).endSession({ projectId, sessionId: agent.sessionId, body: { reason } }, { idempotencyKey }))
+          .status,
+      isDone: ({ feature, claims, sessions }) =>
+        feature?.status === 'ready' && feature.interrupted === (reason === 'died') && claims.length === 0 && sessions.length === 0,
+    };
   };
-};
 
 /** For each verb that changes who holds what: everything ready for it to happen. */
 export const scenes: Record<Verb, (stage: Stage) => Promise<Scene>> = {
@@ -82,7 +104,8 @@ export const scenes: Record<Verb, (stage: Stage) => Promise<Scene>> = {
     return {
       name,
       sessions: [agent.sessionId],
-      act: async (idempotencyKey, options) => (await agent.with({ ...options }).pickFeature({ projectId, slug: name }, { idempotencyKey })).fence,
+      act: async (idempotencyKey, options) =>
+        (await agent.with({ ...options }).pickFeature({ projectId, slug: name }, { idempotencyKey })).fence,
       isDone: ({ feature, claims }) => feature?.heldBy === agent.sessionId && feature.fence !== null && claims.length === 3,
     };
   },
@@ -95,8 +118,10 @@ export const scenes: Record<Verb, (stage: Stage) => Promise<Scene>> = {
     return {
       name,
       sessions: [agent.sessionId],
-      act: async (idempotencyKey, options) => (await agent.with({ ...options }).resumeFeature({ projectId, slug: name }, { idempotencyKey })).fence,
-      isDone: ({ feature, claims }) => feature?.heldBy === agent.sessionId && feature.fence !== null && feature.fence > before.fence && claims.length === 3,
+      act: async (idempotencyKey, options) =>
+        (await agent.with({ ...options }).resumeFeature({ projectId, slug: name }, { idempotencyKey })).fence,
+      isDone: ({ feature, claims }) =>
+        feature?.heldBy === agent.sessionId && feature.fence !== null && feature.fence > before.fence && claims.length === 3,
     };
   },
 
@@ -107,7 +132,11 @@ export const scenes: Record<Verb, (stage: Stage) => Promise<Scene>> = {
       name,
       sessions: [agent.sessionId],
       act: async (idempotencyKey, options) =>
-        (await lead.with({ ...options }).forceReleaseFeature({ projectId, slug: name, body: { fence, reason: 'It is urgent.' } }, { idempotencyKey })).status,
+        (
+          await lead
+            .with({ ...options })
+            .forceReleaseFeature({ projectId, slug: name, body: { fence, reason: 'It is urgent.' } }, { idempotencyKey })
+        ).status,
       isDone: ({ feature, claims }) => feature?.status === 'ready' && feature.interrupted && claims.length === 0,
     };
   },
@@ -118,7 +147,8 @@ export const scenes: Record<Verb, (stage: Stage) => Promise<Scene>> = {
     return {
       name,
       sessions: [agent.sessionId],
-      act: (idempotencyKey, options) => agent.with({ ...options }).claim({ projectId, body: { paths: touchesOf(name) } }, { idempotencyKey }),
+      act: (idempotencyKey, options) =>
+        agent.with({ ...options }).claim({ projectId, body: { paths: touchesOf(name) } }, { idempotencyKey }),
       isDone: ({ claims }) => claims.length === 3 && new Set(claims.map(({ fence }) => fence)).size === 1,
     };
   },
@@ -142,7 +172,12 @@ export const scenes: Record<Verb, (stage: Stage) => Promise<Scene>> = {
     return {
       name,
       sessions: [agent.sessionId],
-      act: async (_, options) => (await agent.with({ ...options }).updateFeature({ projectId, slug: name, body: { touches: [`${name}/a.ts`, `${name}/new.ts`], fence } })).touches,
+      act: async (_, options) =>
+        (
+          await agent
+            .with({ ...options })
+            .updateFeature({ projectId, slug: name, body: { touches: [`${name}/a.ts`, `${name}/new.ts`], fence } })
+        ).touches,
       isDone: ({ feature, claims }) => feature?.touches.length === 2 && feature.fence === fence && claims.length === 2,
     };
   },

@@ -78,12 +78,25 @@ export function startWorkload({ clients, projectId, agents, beatMs, thinkMs = 30
     let over = false;
     const beats = beat(me, session, () => stopped || over);
 
-    const said = async (verb: Entry['verb'], slug: string | null, fence: number | null, call: () => Promise<{ slug: string; fence: number | null }>) => {
+    const said = async (
+      verb: Entry['verb'],
+      slug: string | null,
+      fence: number | null,
+      call: () => Promise<{ slug: string; fence: number | null }>,
+    ) => {
       const answer = await insist(call);
       const refusal = answer instanceof NexusError ? answer : undefined;
       const heard = answer instanceof NexusError ? undefined : answer;
       const outcome = heard ? 'ok' : refusal ? 'refused' : 'unknown';
-      history.push({ agent: number, session, verb, slug: heard?.slug ?? slug, fence: heard?.fence ?? fence, outcome, ...(refusal ? { code: refusal.code } : {}) });
+      history.push({
+        agent: number,
+        session,
+        verb,
+        slug: heard?.slug ?? slug,
+        fence: heard?.fence ?? fence,
+        outcome,
+        ...(refusal ? { code: refusal.code } : {}),
+      });
       if (refusal?.code === 'SESSION_LOST') {
         over = true;
         lost.push(session);
@@ -98,7 +111,9 @@ export function startWorkload({ clients, projectId, agents, beatMs, thinkMs = 30
       if (!picked) continue;
       const { slug, fence } = picked;
       const again = crypto.randomUUID();
-      await said('release', slug, fence, () => me.releaseFeature({ projectId, slug, body: { fence: fence ?? undefined } }, { idempotencyKey: again }));
+      await said('release', slug, fence, () =>
+        me.releaseFeature({ projectId, slug, body: { fence: fence ?? undefined } }, { idempotencyKey: again }),
+      );
     }
     await beats;
   }
@@ -114,7 +129,9 @@ export function startWorkload({ clients, projectId, agents, beatMs, thinkMs = 30
     }
   }
 
-  const running = Promise.all(Array.from({ length: agents }, (_, number) => agent(number, clients[number % clients.length] ?? (clients[0] as Client))));
+  const running = Promise.all(
+    Array.from({ length: agents }, (_, number) => agent(number, clients[number % clients.length] ?? (clients[0] as Client))),
+  );
   return {
     history,
     sessions,
