@@ -1,10 +1,12 @@
-import { chmodSync, existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { bundleCli, compileCli } from './lib/cli.mjs';
 import { capture } from './lib/programs.mjs';
 import { ready, withBun } from './lib/run.mjs';
 import { root } from './lib/root.mjs';
 
-// `bun run build`: the server for Bun into apps/server/dist, the CLI for Node as one file, apps/cli/dist/nexus.mjs.
+// `bun run build`: the server for Bun into apps/server/dist, the CLI for Node as one file, apps/cli/dist/nexus.mjs,
+// and as an executable, apps/cli/dist/nexus, whose hooks start in milliseconds.
 const bun = await ready();
 
 async function bundle(what, args) {
@@ -22,10 +24,13 @@ const external = Object.keys(dependencies).filter((name) => !name.startsWith('@n
 const server = ['apps/server/src/main.ts', '--target', 'bun', '--outdir', 'apps/server/dist', '--sourcemap=linked'];
 await bundle('apps/server/dist/main.js', [...server, ...external.flatMap((name) => ['--external', name])]);
 
-const cli = join(root, 'apps/cli/src/main.ts');
-if (existsSync(cli)) {
-  const shebang = readFileSync(cli, 'utf8').startsWith('#!') ? [] : ['--banner', '#!/usr/bin/env node'];
-  const outfile = 'apps/cli/dist/nexus.mjs';
-  await bundle(outfile, [cli, '--target', 'node', '--format', 'esm', '--minify', '--outfile', outfile, ...shebang]);
-  chmodSync(join(root, outfile), 0o755);
+const bundled = await bundleCli(bun, { force: true });
+if (bundled !== undefined) {
+  console.error(`The build of apps/cli/dist/nexus.mjs failed:\n${bundled}`);
+  process.exit(1);
 }
+console.log('built apps/cli/dist/nexus.mjs');
+
+const compiled = await compileCli(bun);
+if (compiled === undefined) console.log('built apps/cli/dist/nexus');
+else console.warn(`No apps/cli/dist/nexus on this platform; nexus.mjs does the same, slower:\n${compiled}`);

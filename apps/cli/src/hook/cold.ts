@@ -12,9 +12,10 @@ import { createHookHandler } from './handle.ts';
 import { createLapse } from './lapse.ts';
 import { createPlaces } from './places.ts';
 import { postToKeeper } from './post.ts';
+import type { System } from './system.ts';
 
 /** Without a keeper: starts one for the next event, and answers this one here. */
-export async function answerCold(text: string, caller: Caller, ms: number): Promise<string> {
+export async function answerCold(system: System, text: string, caller: Caller, ms: number): Promise<string> {
   const event = parseClaude(text);
   if (event === undefined || !(await isOurs(event, caller))) return '';
   const until = Date.now() + ms;
@@ -26,7 +27,7 @@ export async function answerCold(text: string, caller: Caller, ms: number): Prom
     while (event.event === 'session_start' && !starting.failed && until - Date.now() > 1200) {
       await sleep(25);
       if (!existsSync(hookSocket)) continue;
-      const { answer } = await postToKeeper(hookSocket, event.agent, text, caller, until - Date.now());
+      const { answer } = await postToKeeper(system, { socket: hookSocket, agent: event.agent, text, caller, ms: until - Date.now() });
       if (answer !== undefined) return answer;
     }
   }

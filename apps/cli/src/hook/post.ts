@@ -1,24 +1,20 @@
 import type { Caller } from './event.ts';
+import type { System } from './system.ts';
+import { bunSystem } from './system-bun.ts';
+
+export const findSystem = async (): Promise<System> =>
+  process.versions['bun'] === undefined ? (await import('./system-node.ts')).nodeSystem : bunSystem;
 
 /** `answer`: what to print. `late`: a keeper is there, but did not answer in time. Neither: there is none. */
 export type Posted = { answer?: string; late?: boolean };
 
+type Letter = { socket: string; agent: string; text: string; caller: Caller; ms: number };
+
 /** Hands the agent's JSON to the keeper as it came. */
-export async function postToKeeper(socket: string, agent: string, text: string, caller: Caller, ms: number): Promise<Posted> {
+export async function postToKeeper(system: System, { socket, agent, text, caller, ms }: Letter): Promise<Posted> {
   const headers = { 'x-nexus-caller': encodeURIComponent(JSON.stringify(caller)), 'content-type': 'application/json' };
-  const url = `http://keeper/hook/${agent}`;
   try {
-    if (process.versions['bun'] === undefined)
-      return { answer: await (await import('./post-node.ts')).post(socket, url, text, headers, ms) };
-    // Bun's fetch costs a tenth of what loading node:http does.
-    const response = await fetch(url, {
-      method: 'POST',
-      body: text,
-      headers,
-      unix: socket,
-      signal: AbortSignal.timeout(ms),
-    } as RequestInit);
-    return response.status === 200 ? { answer: await response.text() } : {};
+    return { answer: await system.post(socket, `http://keeper/hook/${agent}`, text, headers, ms) };
   } catch (error) {
     return error instanceof Error && (error.name === 'TimeoutError' || error.name === 'AbortError') ? { late: true } : {};
   }

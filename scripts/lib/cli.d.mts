@@ -1,0 +1,4 @@
+export const bundle: string;
+export const compileFlags: string[];
+export function bundleCli(bun: string, options?: { force?: boolean }): Promise<string | undefined>;
+export function compileCli(bun: string, options?: { outfile?: string }): Promise<string | undefined>;
