@@ -36,8 +36,10 @@ export function createApp({ deps, connection, closing }: AppOptions): Hono<HttpE
     projects,
     sessions,
     claims,
+    checks,
     features,
-    lifecycle,
+    pick,
+    endings,
     recovery,
     status,
     health,
@@ -101,8 +103,8 @@ export function createApp({ deps, connection, closing }: AppOptions): Hono<HttpE
   projectsRoutes(route, { projects });
   sessionsRoutes(route, { sessions });
   recoveryRoutes(route, { recovery });
-  featuresRoutes(route, { features, lifecycle });
-  claimsRoutes(route, { claims });
+  featuresRoutes(route, { features, pick, endings });
+  claimsRoutes(route, { claims, checks });
   statusRoutes(route, { status, meta: { version, engines } });
 
   route(api.events, async ({ actor, query, raw }) => {

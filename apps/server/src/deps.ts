@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createAuth } from './auth/index.ts';
-import { createClaims, createIndexFollower } from './claims/index.ts';
+import { createChecks, createClaims, createIndexFollower } from './claims/index.ts';
 import type { Config } from './config.ts';
 import { createMemoryBus } from './engines/bus/memory.ts';
 import { createRedisBus } from './engines/bus/redis.ts';
@@ -13,7 +13,7 @@ import { openPostgres } from './engines/database/postgres.ts';
 import type { LeaseStore } from './engines/leases/leases.ts';
 import { createMemoryLeases } from './engines/leases/memory.ts';
 import { createRedisLeases } from './engines/leases/redis.ts';
-import { createFeatures, createLifecycle } from './features/index.ts';
+import { createEndings, createFeatures, createPick } from './features/index.ts';
 import { createFeed, createFeedSocket, createTickets } from './feed/index.ts';
 import { createLedger } from './ledger/index.ts';
 import { clientIp } from './platform/client-ip.ts';
@@ -106,28 +106,14 @@ export async function createDeps({
   });
   const { deadlines } = sessions;
   const { rules } = projects;
-  const claims = createClaims({
-    database,
-    leases,
-    ledger,
-    rules,
-    deadlines,
-    storeWasAway: index.wasAway,
-    loseStale: recovery.loseStale,
-    over: recovery.over,
-    beat: sessions.heartbeat,
-  });
+  const claims = createClaims({ ledger, rules, deadlines, loseStale: recovery.loseStale, over: recovery.over });
+  const checks = createChecks({ database, leases, rules, deadlines, storeWasAway: index.wasAway, beat: sessions.heartbeat });
   const features = createFeatures({ database, ledger, claims, rules, deadlines });
-  const lifecycle = createLifecycle({
-    database,
-    ledger,
-    features,
-    claims,
-    rules,
-    loseAllStale: (projectId) => recovery.loseStale(projectId),
-  });
+  const needs = { database, ledger, features, claims, rules };
+  const pick = createPick({ ...needs, checks, loseAllStale: (projectId) => recovery.loseStale(projectId) });
+  const endings = createEndings(needs);
   const cursor = async (projectId: string) => (await feed.page(projectId, undefined, 1)).cursor;
-  const status = createStatus({ database, features, claims, sessions, cursor });
+  const status = createStatus({ database, features, checks, sessions, cursor });
   const health = createHealth({ database: database.ping, leases: leases.ping, bus: bus.ping });
   const limits = createLimits(config.limits);
   const tickets = createTickets({ secret: salt, bus });
@@ -178,8 +164,10 @@ export async function createDeps({
     sessions,
     recovery,
     claims,
+    checks,
     features,
-    lifecycle,
+    pick,
+    endings,
     status,
     health,
     limits,

@@ -1,53 +1,26 @@
 import type { z } from 'zod';
-import type {
-  Check,
-  CheckBody,
-  Claim as ClaimView,
-  ClaimBody,
-  Conflict,
-  HeldPaths,
-  Refreshed as RefreshedPaths,
-  ReleaseClaimsBody,
-  Verification,
-  VerifyBody,
-} from '@nexus/contract';
-import { type Claim, compatible, formatClaim, isWithin, reduceClaims } from '@nexus/paths';
-import type { Database, Queryable } from '../engines/database/database.ts';
-import { type LeaseStore, LeaseStoreUnavailable } from '../engines/leases/leases.ts';
+import type { ClaimBody, HeldPaths, ReleaseClaimsBody } from '@nexus/contract';
+import { type Claim, formatClaim, reduceClaims } from '@nexus/paths';
+import type { Queryable } from '../engines/database/database.ts';
 import type { Change, Ledger } from '../ledger/index.ts';
 import type { Actor, SessionActor } from '../platform/actor.ts';
 import { AppError } from '../platform/errors.ts';
 import type { Rules } from '../projects/index.ts';
 import { requireLive, SessionOver } from '../sessions/index.ts';
 import { endAll, extend, grant, requireFree, sameForm, shrink } from './holds.ts';
-import {
-  claimsOf,
-  type HeldClaim,
-  heldClaims,
-  type Hold,
-  holdByFence,
-  type Obstacle,
-  obstacles,
-  obstaclesAmong,
-  openHolds,
-} from './holds.store.ts';
-import { deadlineOf, InTheWay, toConflict } from './obstruction.ts';
+import { claimsOf, type Hold, type Obstacle, obstacles, obstaclesAmong, openHolds } from './holds.store.ts';
+import { InTheWay } from './obstruction.ts';
 import { claimable, parseTouches } from './touches.ts';
 
 export type Claims = ReturnType<typeof createClaims>;
 
 type Needs = {
-  database: Database;
-  leases: LeaseStore;
   ledger: Ledger;
   rules: (projectId: string) => Promise<Rules>;
   deadlines: (projectId: string) => Promise<Map<string, number>>;
-  storeWasAway: () => void;
   /** Ends those of these sessions that are past their grace period; answers how many that were. */
   loseStale: (projectId: string, sessionIds: string[]) => Promise<number>;
   over: (sessionId: string) => Promise<AppError>;
-  /** Renews a session; throws its 410 when it is over. */
-  beat: (actor: SessionActor, sessionId: string) => Promise<unknown>;
 };
 
 /** What a feature's hold is changed by; the feature slice hands it in. */
@@ -58,7 +31,8 @@ export type HeldFeature = {
   hold: { id: string; fence: number; lineage: string[]; sessionId: string } | null;
 };
 
-export function createClaims({ database, leases, ledger, rules, deadlines, storeWasAway, loseStale, over, beat }: Needs) {
+/** What changes who holds which path. */
+export function createClaims({ ledger, rules, deadlines, loseStale, over }: Needs) {
   /**
    * Runs a change. A dead holder in its way is lost on the spot, and the change is tried again; live ones are named in
    * a 409. A session that is over gets its 410. The change itself leaves nothing behind when it throws.
@@ -78,11 +52,6 @@ export function createClaims({ database, leases, ledger, rules, deadlines, store
     }
   }
 
-  async function list(projectId: string, of: { sessions?: string[] } = {}): Promise<ClaimView[]> {
-    const [held, left] = await Promise.all([heldClaims(database.db, projectId, of), deadlines(projectId)]);
-    return held.map((claim) => toView(claim, left));
-  }
-
   /** By feature: what stands in the way of what its pick would claim. One query for all of them. */
   async function obstaclesOf(
     on: Queryable,
@@ -95,94 +64,6 @@ export function createClaims({ database, leases, ledger, rules, deadlines, store
     const found = await obstacles(on, projectId, reduceClaims(wanted.flatMap(({ claims }) => claims)), lineage);
     const held = [...new Map(found.map(({ held: other }) => [`${other.hold.id} ${other.claim.node}`, other])).values()];
     return new Map(wanted.map(({ id, claims }) => [id, obstaclesAmong(claims, held)]));
-  }
-
-  /**
-   * Refuses what is held without taking the project's lock. The index only says where to look: a refusal is the ledger's,
-   * and so is the grant that may follow where the index saw nothing.
-   */
-  async function refuseEarly(actor: SessionActor, wanted: Claim[]): Promise<void> {
-    const { lineage } = actor.session;
-    try {
-      const seen = await leases.check(actor.projectId, wanted, lineage);
-      if (seen && seen.length > 0) requireFree(await obstacles(database.db, actor.projectId, wanted, lineage));
-    } catch (error) {
-      if (!(error instanceof LeaseStoreUnavailable)) throw error;
-      storeWasAway();
-    }
-  }
-
-  /** Would these be free for the acting session? From the index; from the ledger while the store is away. */
-  async function check(actor: Actor, body: z.output<typeof CheckBody>): Promise<Check> {
-    const wanted = parseEach(body.paths, await rules(actor.projectId));
-    const lineage = actor.session?.lineage ?? [];
-    const fromIndex = await Promise.all([
-      leases.check(actor.projectId, wanted, lineage),
-      leases.covered(actor.projectId, wanted, lineage),
-    ]).catch((error: unknown) => {
-      if (!(error instanceof LeaseStoreUnavailable)) throw error;
-      storeWasAway();
-      return undefined;
-    });
-    // Null: the index was lost this moment, and the ledger knows.
-    const [found, covered] = fromIndex ?? [null, null];
-    const inWay = found?.length === 0 ? new Map<number, Conflict[]>() : await named(actor, wanted, lineage);
-    const mine = covered ?? (await coveredByLedger(actor.projectId, wanted, lineage));
-    return {
-      paths: wanted.map((claim, position) => {
-        const conflicts = inWay.get(position) ?? [];
-        const state = conflicts.length > 0 ? ('held' as const) : mine[position] ? ('mine' as const) : ('free' as const);
-        return { path: claim.display, state, conflicts };
-      }),
-      degraded: fromIndex === undefined,
-    };
-  }
-
-  async function coveredByLedger(projectId: string, wanted: Claim[], lineage: string[]): Promise<boolean[]> {
-    const held = lineage.length === 0 ? [] : await heldClaims(database.db, projectId, { sessions: lineage });
-    return wanted.map((claim) => held.some(({ claim: own }) => covers(own, claim)));
-  }
-
-  /** The ledger's word on what the index saw: with names, and right even where the index is a moment late. */
-  async function named(actor: Actor, wanted: Claim[], lineage: string[]): Promise<Map<number, Conflict[]>> {
-    const [found, left] = await Promise.all([obstacles(database.db, actor.projectId, wanted, lineage), deadlines(actor.projectId)]);
-    const held = found.map((obstacle) => obstacle.held);
-    const byPosition = new Map<number, Conflict[]>();
-    for (const [position, claim] of wanted.entries()) {
-      const conflicts = obstaclesAmong([claim], [...new Set(held)]).map((obstacle) => toConflict(obstacle, left));
-      const distinct = [...new Map(conflicts.map((conflict) => [`${conflict.claimedBy.fence} ${conflict.heldPath}`, conflict])).values()];
-      if (distinct.length > 0) byPosition.set(position, distinct);
-    }
-    return byPosition;
-  }
-
-  const parseEach = (paths: z.output<typeof CheckBody>['paths'], own: Rules): Claim[] =>
-    paths.flatMap((path, position) => {
-      try {
-        return parseTouches([path], 'paths', own);
-      } catch (error) {
-        if (error instanceof AppError)
-          throw new AppError(error.code, error.message, { details: { ...(error.details as object), field: `paths[${position}]` } });
-        throw error;
-      }
-    });
-
-  /** Ours, theirs, unclaimed, from the ledger: what is committed is checked against what is true. */
-  async function verify(actor: Actor, body: z.output<typeof VerifyBody>): Promise<Verification> {
-    const wanted = parseEach(body.paths, await rules(actor.projectId));
-    const lineage = actor.session?.lineage ?? [];
-    const [inWay, mine, hold] = await Promise.all([
-      named(actor, wanted, lineage),
-      coveredByLedger(actor.projectId, wanted, lineage),
-      body.fence === undefined ? undefined : holdByFence(database.db, actor.projectId, body.fence),
-    ]);
-    const state = !hold ? 'unknown' : hold.endedAs === null ? 'open' : hold.endedAs === 'released' ? 'released' : 'stale';
-    return {
-      ours: wanted.filter((_, position) => mine[position] && !inWay.has(position)).map(({ display }) => display),
-      theirs: [...inWay.values()].flat(),
-      unclaimed: wanted.filter((_, position) => !mine[position] && !inWay.has(position)).map(({ display }) => display),
-      fence: body.fence === undefined ? null : { fence: body.fence, state, featureSlug: hold?.featureSlug ?? null },
-    };
   }
 
   /** Ad hoc, or one more for a hold of the session: all of them or none. */
@@ -281,48 +162,10 @@ export function createClaims({ database, leases, ledger, rules, deadlines, store
     if (freed.length > 0) at.emit({ type: 'files_released', ...brief, data: data(freed.filter((path) => !added.includes(path))) });
   }
 
-  /** Renews the acting session, and tells which of these it holds; all that it holds when none are named. */
-  async function refresh(
-    actor: SessionActor,
-    paths: z.output<typeof CheckBody>['paths'] | undefined,
-  ): Promise<z.output<typeof RefreshedPaths>> {
-    await beat(actor, actor.session.id);
-    const held = await heldClaims(database.db, actor.projectId, { sessions: [actor.session.id] });
-    if (!paths) return { refreshed: held.map(({ claim: own }) => formatClaim(own)), notOwned: [] };
-    const asked = parseEach(paths, await rules(actor.projectId));
-    const [refreshed, notOwned] = [true, false].map((owned) =>
-      asked.filter((claim) => held.some(({ claim: own }) => covers(own, { ...claim, mode: 'read' })) === owned).map(formatClaim),
-    );
-    return { refreshed: refreshed ?? [], notOwned: notOwned ?? [] };
-  }
-
-  return { attempt, list, obstaclesOf, refuseEarly, check, verify, claim, release, reshape, refresh };
+  return { attempt, obstaclesOf, claim, release, reshape };
 }
-
-const covers = (held: Claim, wanted: Claim) =>
-  (held.node === wanted.node ? held.kind === 'tree' || wanted.kind === 'file' : held.kind === 'tree' && isWithin(wanted.node, held.node)) &&
-  (held.mode === 'write' || compatible(held.mode, wanted.mode));
 
 const featureOf = (hold: Hold) =>
   hold.featureId && hold.featureSlug
     ? { feature: { id: hold.featureId, slug: hold.featureSlug, title: hold.featureTitle ?? hold.featureSlug } }
     : {};
-
-function toView({ claim, grantedAt, hold }: HeldClaim, deadlines: Map<string, number>): ClaimView {
-  return {
-    filePath: claim.display,
-    projectId: hold.projectId,
-    engineerId: hold.engineerId,
-    engineerName: hold.engineerName,
-    featureId: hold.featureId,
-    claimedAt: grantedAt,
-    expiresAt: hold.parkedAt ? null : deadlineOf(deadlines.get(hold.sessionId)),
-    featureSlug: hold.featureSlug,
-    sessionId: hold.sessionId,
-    agent: hold.agent,
-    kind: claim.kind,
-    mode: claim.mode,
-    fence: hold.fence,
-    parked: hold.parkedAt !== null,
-  };
-}

@@ -1,3 +1,4 @@
+export { type Checks, createChecks } from './checks.ts';
 export { type Claims, createClaims } from './claims.ts';
 export { createIndexFollower, type IndexFollower } from './follow.ts';
 export { endAll, endKnown, grant, requireFree } from './holds.ts';

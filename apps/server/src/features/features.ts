@@ -1,13 +1,12 @@
 import type { AvailableFeature, CreateFeatureBody, Feature, FeatureStatus, Lane } from '@nexus/contract';
 import type { z } from 'zod';
 import type { ListFeaturesQuery, UpdateFeatureBody } from '@nexus/contract';
-import { claimable, type Claims, formatTouches, holderOf, parseTouches, toConflict } from '../claims/index.ts';
+import { claimable, type Claims, formatTouches, parseTouches, toConflict } from '../claims/index.ts';
 import type { Database, Queryable } from '../engines/database/database.ts';
 import type { Change, Ledger } from '../ledger/index.ts';
 import type { Actor } from '../platform/actor.ts';
 import { AppError, notFound } from '../platform/errors.ts';
 import type { Rules } from '../projects/index.ts';
-import { isUuid } from '../platform/ids.ts';
 import { requireLive } from '../sessions/index.ts';
 import {
   deleteDraft,
@@ -21,10 +20,13 @@ import {
   lastPriority,
   moveOn,
   notDone,
-  type Position,
   updateFields,
   view,
 } from './features.store.ts';
+
+import { decodeCursor, encodeCursor } from './cursor.ts';
+import { findCycle } from './cycle.ts';
+import { brief, fenced, illegal } from './refusals.ts';
 
 export type Features = ReturnType<typeof createFeatures>;
 
@@ -199,59 +201,6 @@ export function createFeatures({ database, ledger, claims, rules, deadlines }: N
   return { create, list, available, update, remove, ready, get, ofStatus, require, unmetOf };
 }
 
-export const brief = ({ id, slug, title }: { id: string; slug: string; title: string }) => ({ id, slug, title });
-
-/** 409 that names the state, and who holds it. */
-export function illegal(row: FeatureRow, what: string, deadlines = new Map<string, number>()): AppError {
-  const { hold } = row;
-  const held = hold ? `, held by ${hold.engineerName} (${hold.agent})` : '';
-  return new AppError('INVALID_STATUS_TRANSITION', `${row.slug} is ${row.status}${held}. ${what}`, {
-    details: {
-      slug: row.slug,
-      status: row.status,
-      heldBy:
-        hold &&
-        holderOf(
-          {
-            ...hold,
-            featureId: row.id,
-            featureSlug: row.slug,
-            featureTitle: row.title,
-            parkedAt: hold.parked ? hold.grantedAt : null,
-            projectId: row.projectId,
-            endedAs: null,
-          },
-          deadlines,
-        ),
-    },
-  });
-}
-
-/** A paused agent that wakes up late is told who has it now. */
-export function fenced(row: FeatureRow, fence: number | undefined): AppError {
-  const { hold } = row;
-  const now = hold
-    ? `held by ${hold.engineerName} (${hold.agent})${hold.parked ? ', parked,' : ''} under fence ${hold.fence}`
-    : `${row.status}, held by nobody`;
-  return new AppError('FENCED', `${row.slug} is ${now}. Nothing was changed.`, {
-    details: {
-      slug: row.slug,
-      status: row.status,
-      fence: hold?.fence ?? null,
-      quoted: fence ?? null,
-      heldBy: hold && {
-        sessionId: hold.sessionId,
-        engineerId: hold.engineerId,
-        engineerName: hold.engineerName,
-        agent: hold.agent,
-        since: hold.grantedAt,
-        parked: hold.parked,
-      },
-    },
-  });
-}
-
-/** False when nothing is different. */
 function emitUpdates(
   at: Change,
   row: FeatureRow,
@@ -265,37 +214,4 @@ function emitUpdates(
     at.emit({ type: 'feature_updated', feature: brief(row), data: { field, ...values } });
   }
   return changed.length > 0;
-}
-
-function findCycle(graph: Map<string, string[]>, start: string): string[] | undefined {
-  const path: string[] = [];
-  const seen = new Set<string>();
-  const walk = (slug: string): string[] | undefined => {
-    if (slug === start && path.length > 0) return [...path, slug];
-    if (seen.has(slug)) return undefined;
-    seen.add(slug);
-    path.push(slug);
-    for (const next of graph.get(slug) ?? []) {
-      const cycle = walk(next);
-      if (cycle) return cycle;
-    }
-    path.pop();
-    return undefined;
-  };
-  return walk(start);
-}
-
-const encodeCursor = ({ lane, priority, id }: Position) => Buffer.from(JSON.stringify([lane, priority, id])).toString('base64url');
-
-function decodeCursor(cursor: string): Position {
-  try {
-    const [lane, priority, id] = JSON.parse(Buffer.from(cursor, 'base64url').toString()) as unknown[];
-    if (typeof lane === 'number' && [0, 1, 2, 3].includes(lane) && typeof priority === 'number' && typeof id === 'string' && isUuid(id))
-      return { lane, priority, id };
-  } catch {
-    // Falls through: a cursor that we did not make.
-  }
-  throw new AppError('VALIDATION_ERROR', 'This cursor is not one that this list gave. Start again without it.', {
-    details: { field: 'cursor' },
-  });
 }

@@ -1,4 +1,5 @@
 export { createFeatures, type Features } from './features.ts';
 export { featureById, moveOn } from './features.store.ts';
-export { createLifecycle } from './lifecycle.ts';
+export { createEndings } from './endings.ts';
+export { createPick } from './pick.ts';
 export { featuresRoutes } from './features.routes.ts';

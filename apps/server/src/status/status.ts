@@ -1,5 +1,5 @@
 import type { ProjectStatus } from '@nexus/contract';
-import type { Claims } from '../claims/index.ts';
+import type { Checks } from '../claims/index.ts';
 import type { Database } from '../engines/database/database.ts';
 import type { Features } from '../features/index.ts';
 import type { Sessions } from '../sessions/index.ts';
@@ -11,13 +11,13 @@ export type Status = ReturnType<typeof createStatus>;
 export function createStatus({
   database,
   features,
-  claims,
+  checks,
   sessions,
   cursor,
 }: {
   database: Database;
   features: Features;
-  claims: Claims;
+  checks: Checks;
   sessions: Sessions;
   cursor: (projectId: string) => Promise<string>;
 }) {
@@ -27,7 +27,7 @@ export function createStatus({
     const [activeFeatures, interrupted, held, live, edits] = await Promise.all([
       features.ofStatus(projectId, 'active'),
       features.ofStatus(projectId, 'ready', { interrupted: true }),
-      claims.list(projectId),
+      checks.list(projectId),
       sessions.active(projectId),
       sessions.activity(projectId),
     ]);

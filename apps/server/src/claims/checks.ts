@@ -1,0 +1,158 @@
+import type { z } from 'zod';
+import type { Check, CheckBody, Claim as ClaimView, Conflict, Refreshed, Verification, VerifyBody } from '@nexus/contract';
+import { type Claim, compatible, formatClaim, isWithin } from '@nexus/paths';
+import type { Database } from '../engines/database/database.ts';
+import { type LeaseStore, LeaseStoreUnavailable } from '../engines/leases/leases.ts';
+import type { Actor, SessionActor } from '../platform/actor.ts';
+import { AppError } from '../platform/errors.ts';
+import type { Rules } from '../projects/index.ts';
+import { requireFree } from './holds.ts';
+import { type HeldClaim, heldClaims, holdByFence, obstacles, obstaclesAmong } from './holds.store.ts';
+import { deadlineOf, toConflict } from './obstruction.ts';
+import { parseTouches } from './touches.ts';
+
+export type Checks = ReturnType<typeof createChecks>;
+
+type Needs = {
+  database: Database;
+  leases: LeaseStore;
+  rules: (projectId: string) => Promise<Rules>;
+  deadlines: (projectId: string) => Promise<Map<string, number>>;
+  storeWasAway: () => void;
+  /** Renews a session; throws its 410 when it is over. */
+  beat: (actor: SessionActor, sessionId: string) => Promise<unknown>;
+};
+
+/** Who holds what, asked in passing: nothing here changes anything, and a grant never relies on it. */
+export function createChecks({ database, leases, rules, deadlines, storeWasAway, beat }: Needs) {
+  async function list(projectId: string, of: { sessions?: string[] } = {}): Promise<ClaimView[]> {
+    const [held, left] = await Promise.all([heldClaims(database.db, projectId, of), deadlines(projectId)]);
+    return held.map((claim) => toView(claim, left));
+  }
+
+  /**
+   * Refuses what is held without taking the project's lock. The index only says where to look: a refusal is the ledger's,
+   * and so is the grant that may follow where the index saw nothing.
+   */
+  async function refuseEarly(actor: SessionActor, wanted: Claim[]): Promise<void> {
+    const { lineage } = actor.session;
+    try {
+      const seen = await leases.check(actor.projectId, wanted, lineage);
+      if (seen && seen.length > 0) requireFree(await obstacles(database.db, actor.projectId, wanted, lineage));
+    } catch (error) {
+      if (!(error instanceof LeaseStoreUnavailable)) throw error;
+      storeWasAway();
+    }
+  }
+
+  /** Would these be free for the acting session? From the index; from the ledger while the store is away. */
+  async function check(actor: Actor, body: z.output<typeof CheckBody>): Promise<Check> {
+    const wanted = parseEach(body.paths, await rules(actor.projectId));
+    const lineage = actor.session?.lineage ?? [];
+    const fromIndex = await Promise.all([
+      leases.check(actor.projectId, wanted, lineage),
+      leases.covered(actor.projectId, wanted, lineage),
+    ]).catch((error: unknown) => {
+      if (!(error instanceof LeaseStoreUnavailable)) throw error;
+      storeWasAway();
+      return undefined;
+    });
+    // Null: the index was lost this moment, and the ledger knows.
+    const [found, covered] = fromIndex ?? [null, null];
+    const inWay = found?.length === 0 ? new Map<number, Conflict[]>() : await named(actor, wanted, lineage);
+    const mine = covered ?? (await coveredByLedger(actor.projectId, wanted, lineage));
+    return {
+      paths: wanted.map((claim, position) => {
+        const conflicts = inWay.get(position) ?? [];
+        const state = conflicts.length > 0 ? ('held' as const) : mine[position] ? ('mine' as const) : ('free' as const);
+        return { path: claim.display, state, conflicts };
+      }),
+      degraded: fromIndex === undefined,
+    };
+  }
+
+  async function coveredByLedger(projectId: string, wanted: Claim[], lineage: string[]): Promise<boolean[]> {
+    const held = lineage.length === 0 ? [] : await heldClaims(database.db, projectId, { sessions: lineage });
+    return wanted.map((claim) => held.some(({ claim: own }) => covers(own, claim)));
+  }
+
+  /** The ledger's word on what the index saw: with names, and right even where the index is a moment late. */
+  async function named(actor: Actor, wanted: Claim[], lineage: string[]): Promise<Map<number, Conflict[]>> {
+    const [found, left] = await Promise.all([obstacles(database.db, actor.projectId, wanted, lineage), deadlines(actor.projectId)]);
+    const held = found.map((obstacle) => obstacle.held);
+    const byPosition = new Map<number, Conflict[]>();
+    for (const [position, claim] of wanted.entries()) {
+      const conflicts = obstaclesAmong([claim], [...new Set(held)]).map((obstacle) => toConflict(obstacle, left));
+      const distinct = [...new Map(conflicts.map((conflict) => [`${conflict.claimedBy.fence} ${conflict.heldPath}`, conflict])).values()];
+      if (distinct.length > 0) byPosition.set(position, distinct);
+    }
+    return byPosition;
+  }
+
+  /** Ours, theirs, unclaimed, from the ledger: what is committed is checked against what is true. */
+  async function verify(actor: Actor, body: z.output<typeof VerifyBody>): Promise<Verification> {
+    const wanted = parseEach(body.paths, await rules(actor.projectId));
+    const lineage = actor.session?.lineage ?? [];
+    const [inWay, mine, hold] = await Promise.all([
+      named(actor, wanted, lineage),
+      coveredByLedger(actor.projectId, wanted, lineage),
+      body.fence === undefined ? undefined : holdByFence(database.db, actor.projectId, body.fence),
+    ]);
+    const state = !hold ? 'unknown' : hold.endedAs === null ? 'open' : hold.endedAs === 'released' ? 'released' : 'stale';
+    return {
+      ours: wanted.filter((_, position) => mine[position] && !inWay.has(position)).map(({ display }) => display),
+      theirs: [...inWay.values()].flat(),
+      unclaimed: wanted.filter((_, position) => !mine[position] && !inWay.has(position)).map(({ display }) => display),
+      fence: body.fence === undefined ? null : { fence: body.fence, state, featureSlug: hold?.featureSlug ?? null },
+    };
+  }
+
+  /** Renews the acting session, and tells which of these it holds; all that it holds when none are named. */
+  async function refresh(actor: SessionActor, paths: z.output<typeof CheckBody>['paths'] | undefined): Promise<z.output<typeof Refreshed>> {
+    await beat(actor, actor.session.id);
+    const held = await heldClaims(database.db, actor.projectId, { sessions: [actor.session.id] });
+    if (!paths) return { refreshed: held.map(({ claim: own }) => formatClaim(own)), notOwned: [] };
+    const asked = parseEach(paths, await rules(actor.projectId));
+    const [refreshed, notOwned] = [true, false].map((owned) =>
+      asked.filter((claim) => held.some(({ claim: own }) => covers(own, { ...claim, mode: 'read' })) === owned).map(formatClaim),
+    );
+    return { refreshed: refreshed ?? [], notOwned: notOwned ?? [] };
+  }
+
+  return { list, refuseEarly, check, verify, refresh };
+}
+
+/** One claim for each path, in the order asked: none is merged, for each has its answer. */
+const parseEach = (paths: z.output<typeof CheckBody>['paths'], own: Rules): Claim[] =>
+  paths.flatMap((path, position) => {
+    try {
+      return parseTouches([path], 'paths', own);
+    } catch (error) {
+      if (error instanceof AppError)
+        throw new AppError(error.code, error.message, { details: { ...(error.details as object), field: `paths[${position}]` } });
+      throw error;
+    }
+  });
+
+const covers = (held: Claim, wanted: Claim) =>
+  (held.node === wanted.node ? held.kind === 'tree' || wanted.kind === 'file' : held.kind === 'tree' && isWithin(wanted.node, held.node)) &&
+  (held.mode === 'write' || compatible(held.mode, wanted.mode));
+
+function toView({ claim, grantedAt, hold }: HeldClaim, deadlines: Map<string, number>): ClaimView {
+  return {
+    filePath: claim.display,
+    projectId: hold.projectId,
+    engineerId: hold.engineerId,
+    engineerName: hold.engineerName,
+    featureId: hold.featureId,
+    claimedAt: grantedAt,
+    expiresAt: hold.parkedAt ? null : deadlineOf(deadlines.get(hold.sessionId)),
+    featureSlug: hold.featureSlug,
+    sessionId: hold.sessionId,
+    agent: hold.agent,
+    kind: claim.kind,
+    mode: claim.mode,
+    fence: hold.fence,
+    parked: hold.parkedAt !== null,
+  };
+}

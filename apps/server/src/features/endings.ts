@@ -1,0 +1,138 @@
+import type { Feature } from '@nexus/contract';
+import { type Claims, claimsOfFeature, endKnown, lastHoldOf } from '../claims/index.ts';
+import type { Database, Queryable } from '../engines/database/database.ts';
+import type { HoldEnd } from '../engines/leases/leases.ts';
+import type { Change, Ledger } from '../ledger/index.ts';
+import type { Actor, SessionActor } from '../platform/actor.ts';
+import { AppError } from '../platform/errors.ts';
+import { requireLive } from '../sessions/index.ts';
+import type { Features } from './features.ts';
+import { brief, fenced, heldBy, illegal } from './refusals.ts';
+import { type FeatureRow, moveOn, view } from './features.store.ts';
+
+export type Endings = ReturnType<typeof createEndings>;
+
+type Needs = { database: Database; ledger: Ledger; features: Features; claims: Claims };
+
+type Held = Awaited<ReturnType<typeof claimsOfFeature>>;
+type Ending = {
+  verb: string;
+  as: HoldEnd;
+  to: 'ready' | 'done' | 'cancelled';
+  event: 'feature_released' | 'feature_completed' | 'feature_cancelled';
+  interrupted?: boolean;
+  data?: Record<string, unknown>;
+};
+
+/** Who stops working on what: every step is one commit, conditional on the hold that stands for the feature. */
+export function createEndings({ database, ledger, features, claims }: Needs) {
+  /** Ends the hold that stands for the feature, by the session that holds it or an ancestor, under the fence it names. */
+  async function end(actor: SessionActor, slug: string, fence: number | undefined, ending: Ending): Promise<Feature> {
+    return claims.attempt(actor.projectId, () =>
+      ledger.readAndChange(
+        actor,
+        ending.verb,
+        (tx) =>
+          Promise.all([
+            requireLive(tx, actor.session),
+            features.require(tx, actor.projectId, slug),
+            claimsOfFeature(tx, actor.projectId, slug),
+          ]),
+        async (tx, at, [, row, held]) => {
+          if (!row.hold) {
+            const last = await lastHoldOf(tx, row.id);
+            // A retry of what it did itself finds it done.
+            if (
+              row.status === ending.to &&
+              last?.endedAs === 'released' &&
+              last.lineage.includes(actor.session.id) &&
+              (fence === undefined || fence === last.fence)
+            )
+              return view(row);
+            if (fence !== undefined && last) throw fenced(row, fence);
+            throw illegal(row, 'Only an active feature can be ended.');
+          }
+          if (!row.hold.lineage.includes(actor.session.id) || row.hold.parked || (fence !== undefined && fence !== row.hold.fence))
+            throw fenced(row, fence);
+          return close(tx, at, row, row.hold, held, ending);
+        },
+      ),
+    );
+  }
+
+  /** `held`: what the hold has, as read under this lock. */
+  function close(tx: Queryable, at: Change, row: FeatureRow, hold: NonNullable<FeatureRow['hold']>, held: Held, ending: Ending): Feature {
+    const paths = endKnown(tx, at, [hold.id], held, ending.as).get(hold.id) ?? [];
+    const isDone = ending.to === 'done';
+    const to = { status: ending.to, holdId: null, claimedBy: isDone ? hold.engineerId : null, interrupted: ending.interrupted ?? false };
+    at.write(moveOn(tx, [row.id], ['active'], to));
+    at.emit({ type: ending.event, feature: brief(row), data: { fence: hold.fence, ...ending.data } });
+    if (paths.length > 0) at.emit({ type: 'files_released', feature: brief(row), data: { paths, fence: hold.fence } });
+    return view({
+      ...row,
+      status: to.status,
+      claimedBy: to.claimedBy,
+      interrupted: to.interrupted,
+      claimedAt: isDone ? row.claimedAt : null,
+      completedAt: isDone ? at.now : null,
+      updatedAt: at.now,
+      version: row.version + 1,
+      hold: null,
+    });
+  }
+
+  const release = (actor: SessionActor, slug: string, fence?: number) =>
+    end(actor, slug, fence, { verb: 'release', as: 'released', to: 'ready', event: 'feature_released', data: { reason: 'released' } });
+
+  const done = (actor: SessionActor, slug: string, fence?: number) =>
+    end(actor, slug, fence, { verb: 'done', as: 'released', to: 'done', event: 'feature_completed' });
+
+  /** An active feature by its holder; a draft or ready one by any member. Once more is the same. */
+  async function cancel(actor: Actor, slug: string, fence?: number): Promise<Feature> {
+    const row = await features.require(database.db, actor.projectId, slug);
+    const ending: Ending = { verb: 'cancel', as: 'released', to: 'cancelled', event: 'feature_cancelled' };
+    if (row.status === 'active' || fence !== undefined) {
+      if (!actor.session) throw fenced(row, fence);
+      return end({ ...actor, session: actor.session }, slug, fence, ending);
+    }
+    return claims.attempt(actor.projectId, () =>
+      ledger.change(actor, 'cancel', async (tx, at) => {
+        const [now] = await Promise.all([features.require(tx, actor.projectId, slug), actor.session && requireLive(tx, actor.session)]);
+        if (now.status === 'cancelled') return view(now);
+        if (now.hold) throw heldBy(now);
+        if (now.status === 'done') throw illegal(now, 'What is done cannot be cancelled.');
+        await moveOn(tx, [now.id], ['draft', 'ready'], { status: 'cancelled', holdId: null, claimedBy: null, interrupted: false });
+        at.emit({ type: 'feature_cancelled', feature: brief(now) });
+        return view(await features.require(tx, actor.projectId, slug));
+      }),
+    );
+  }
+
+  /** A lead any hold, an engineer those of the own sessions. The fence is quoted so that nobody breaks a newer hold by mistake. */
+  async function forceRelease(actor: Actor, slug: string, fence: number, reason: string): Promise<Feature> {
+    return claims.attempt(actor.projectId, () =>
+      ledger.change(actor, 'force', async (tx, at) => {
+        const row = await features.require(tx, actor.projectId, slug);
+        const { hold } = row;
+        if (!hold) throw illegal(row, 'Nothing holds it.');
+        if (hold.engineerId !== actor.engineer.id && actor.role !== 'lead') {
+          throw new AppError(
+            'INSUFFICIENT_ROLE',
+            `${slug} is held by ${hold.engineerName}. Ask them, or a lead of the project, to release it.`,
+          );
+        }
+        if (hold.fence !== fence) throw fenced(row, fence);
+        return close(tx, at, row, hold, await claimsOfFeature(tx, actor.projectId, slug), {
+          verb: 'force',
+          as: 'forced',
+          to: 'ready',
+          event: 'feature_released',
+          interrupted: true,
+          data: { reason: 'forced', note: reason, from: { sessionId: hold.sessionId, engineerName: hold.engineerName } },
+        });
+      }),
+    );
+  }
+
+  return { release, done, cancel, forceRelease };
+}
