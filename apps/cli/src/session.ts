@@ -19,6 +19,8 @@ export type Sessions = {
   acting: () => string;
   /** The id that this terminal had last, when it is known. */
   rememberedId: () => string | undefined;
+  /** The id of its live session, also when a hook opened that; else the one it had last. */
+  knownId: () => Promise<string | undefined>;
   /** Gets the live session, or opens a new one; `before` is the lost one that it replaces. */
   open: (options?: OpenOptions) => Promise<{ session: Session; before: string | undefined }>;
   /** The id to pick and claim with: opens a session where none is live. */
@@ -94,8 +96,16 @@ export function createSessions({ io, dirs, identity, client, projectId, worktree
     return { session, before: before === session.id ? undefined : before };
   };
 
+  const knownId = async (): Promise<string | undefined> => {
+    const remembered = rememberedId();
+    if (remembered !== undefined || name === '') return remembered;
+    const active = await client.activeSessions({ projectId });
+    return active.find(({ session }) => `${session.agent}:${session.agentSessionId}` === name)?.session.id;
+  };
+
   return {
     rememberedId,
+    knownId,
     acting: () => rememberedId() ?? name,
     open,
     openId: async () => (identity.kind === 'fixed' ? identity.sessionId : (await open()).session.id),

@@ -27,7 +27,7 @@ export function addClaimsCommands(program: Command, run: Runner): void {
   examples(claims.command('mine').description('The paths that this session holds'), 'nexus claims mine').action(
     run(async ({ project, sessions, out }) => {
       const { id: projectId, client } = await project();
-      const session = (await sessions()).rememberedId();
+      const session = await (await sessions()).knownId();
       // Without a session of its own, this terminal holds nothing; the server would answer for the key's default session.
       showClaims(out, session === undefined ? [] : await client.myClaims({ projectId }, { session }));
     }),
@@ -43,7 +43,7 @@ export function addClaimsCommands(program: Command, run: Runner): void {
     run(async ({ project, sessions, out, cwd, exitWith }, typed: string[]) => {
       const { id: projectId, client } = await project();
       const paths = await repositoryPaths(typed, cwd);
-      const check = await client.checkClaims({ projectId, body: { paths } }, { session: (await sessions()).rememberedId() });
+      const check = await client.checkClaims({ projectId, body: { paths } }, { session: await (await sessions()).knownId() });
       out.data(check, describeCheck);
       if (check.paths.some(({ state }) => state === 'held')) exitWith(exitCodes.conflict);
     }),

@@ -44,7 +44,7 @@ export function addSessionCommands(program: Command, run: Runner): void {
   examples(session.command('show').description('The session that commands here act in; opens none'), 'nexus session show').action(
     run(async ({ project, sessions, out }) => {
       const { id: projectId, client } = await project();
-      const id = (await sessions()).rememberedId();
+      const id = await (await sessions()).knownId();
       if (id === undefined)
         throw new CliError('notFound', 'NOT_FOUND', 'This terminal has no session yet. A pick opens one, or `nexus session start`.');
       const status = await client.status({ projectId });
@@ -69,7 +69,7 @@ export function addSessionCommands(program: Command, run: Runner): void {
     run(async (context, options: { unlanded?: string[] }) => {
       const { id: projectId, client } = await context.project();
       const sessions = await context.sessions();
-      const sessionId = sessions.rememberedId();
+      const sessionId = await sessions.knownId();
       if (sessionId === undefined) throw new CliError('notFound', 'NOT_FOUND', 'This terminal has no session to end.');
       const unlanded = options.unlanded ?? [];
       const { activeFeatures } = await client.status({ projectId });

@@ -12,7 +12,7 @@ export function addStatusCommand(program: Command, run: Runner): void {
   ).action(
     run(async ({ project, sessions, out }) => {
       const { id: projectId, client } = await project();
-      const own = (await sessions()).rememberedId();
+      const own = await (await sessions()).knownId();
       const status = await client.status({ projectId });
       out.data(status, () => describe(status, own, out));
     }),

@@ -86,5 +86,5 @@ async function registered(context: Context): Promise<Registered[]> {
 
 function enabledPlugins(text: string): string[] {
   const settings = parse(text) as { enabledPlugins?: Record<string, unknown> } | undefined;
-  return Object.entries(settings?.enabledPlugins ?? {}).flatMap(([name, on]) => (on !== false && /^nexus@/.test(name) ? [name] : []));
+  return Object.entries(settings?.enabledPlugins ?? {}).flatMap(([name, on]) => (on !== false && name.startsWith('nexus@') ? [name] : []));
 }
