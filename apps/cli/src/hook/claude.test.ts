@@ -8,7 +8,7 @@ import type { HookEvent, Verdict } from './event.ts';
 type Fixture = { input: object; event: HookEvent | null; answers: { verdict: Verdict; stdout: object | null }[] };
 
 const folder = join(import.meta.dirname, 'fixtures', 'claude');
-for (const file of readdirSync(folder)) {
+for (const file of readdirSync(folder).filter((name) => name.endsWith('.json'))) {
   const { input, event, answers } = JSON.parse(readFileSync(join(folder, file), 'utf8')) as Fixture;
   test(`Claude Code: ${file.replace('.json', '')} is understood and answered as recorded`, () => {
     const parsed = parseClaude(JSON.stringify(input));

@@ -1,0 +1,57 @@
+import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { runBunTest } from './lib/bun-test.mjs';
+import { root, say } from './lib/root.mjs';
+import { ready, withBun } from './lib/run.mjs';
+import { cleanEnvironment } from './lib/test-engines.mjs';
+
+// `bun run test:clients`: the real Claude Code against a scripted model on loopback; asked for, since it downloads some 250 MB.
+// Nothing leaves the machine but that download: a home of its own, a dummy key, an environment of its own.
+const clients = { '@anthropic-ai/claude-code': '2.1.329' };
+const folder = join(root, '.cache', 'clients');
+const binary = join(folder, 'node_modules', '.bin', 'claude');
+
+const bun = await ready();
+if (!isInstalled()) {
+  say(
+    `Fetching ${Object.entries(clients)
+      .map(([name, version]) => `${name} ${version}`)
+      .join(', ')} …`,
+  );
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, 'package.json'), JSON.stringify({ private: true, dependencies: clients }));
+  const code = await npm('install', '--no-audit', '--no-fund', '--ignore-scripts', '--prefix', folder);
+  if (code !== 0 || !isInstalled()) {
+    say('The client could not be installed from the npm registry.');
+    process.exit(1);
+  }
+}
+const { failed } = await runBunTest(bun, ['./test/clients/claude.lane.ts'], {
+  ...withBun(bun, cleanEnvironment()),
+  CLAUDE_BINARY: binary,
+  ...recording(),
+});
+process.exitCode = failed === 0 ? 0 : 1;
+
+function isInstalled() {
+  return (
+    Object.entries(clients).every(([name, version]) => {
+      const file = join(folder, 'node_modules', name, 'package.json');
+      return existsSync(file) && JSON.parse(readFileSync(file, 'utf8')).version === version;
+    }) && existsSync(binary)
+  );
+}
+
+/** `--record` writes what the client sent to its hooks as fixtures of the default tests. */
+function recording() {
+  return process.argv.includes('--record') ? { NEXUS_TEST_RECORD: '1' } : {};
+}
+
+function npm(...args) {
+  return new Promise((resolve) => {
+    const child = spawn('npm', args, { cwd: folder, stdio: ['ignore', 'inherit', 'inherit'] });
+    child.once('error', () => resolve(127));
+    child.once('close', (code) => resolve(code ?? 1));
+  });
+}
