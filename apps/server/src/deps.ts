@@ -30,12 +30,15 @@ export type Deps = Awaited<ReturnType<typeof createDeps>>;
 export type Engines = { database: Database; leases: LeaseStore; bus: Bus };
 
 /** The only place that knows which engine stands behind which port. */
-export async function openEngines(config: Config, { migrations, log }: { migrations: string; log: Log }): Promise<Engines> {
+export async function openEngines(
+  config: Config,
+  { migrations, log, owner }: { migrations: string; log: Log; owner: string },
+): Promise<Engines> {
   const { graceMs, maxStepMs } = config.leases;
   const database =
     config.database.kind === 'postgres'
       ? await openPostgres({ ...config.database, migrations })
-      : await openPglite({ dataDir: config.dataDir, migrations });
+      : await openPglite({ dataDir: config.dataDir, migrations, owner });
   const url = config.redisUrl;
   const leases = url
     ? await createRedisLeases({ url, graceMs, maxStepMs, onWarning: (message) => log.warn(message) })

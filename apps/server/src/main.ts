@@ -18,7 +18,7 @@ async function main(argv: string[]): Promise<void> {
   }
   const log = createLog({ level: config.logLevel, write: (line) => process.stdout.write(line) });
   const began = performance.now();
-  const engines = await openEngines(config, { migrations, log }).catch((error: unknown) => {
+  const engines = await openEngines(config, { migrations, log, owner: `process ${process.pid}` }).catch((error: unknown) => {
     if (config.database.kind !== 'postgres' || !isDatabaseAway(error)) throw error;
     throw new BadConfiguration(`DATABASE_URL: the database cannot be reached: ${error instanceof Error ? error.message : String(error)}`);
   });

@@ -58,7 +58,7 @@ export async function startServer(
   const { graceMs, maxStepMs } = config.leases;
   const engines =
     set === 'team'
-      ? await openEngines(config, { migrations, log })
+      ? await openEngines(config, { migrations, log, owner: 'a test' })
       : { database: await memoryDatabase(), leases: createMemoryLeases({ graceMs, maxStepMs }), bus: createMemoryBus() };
   const deps = await createDeps({ config, engines, log, version: '0.0.0-test', crash: () => undefined });
   const server = await serve(deps);

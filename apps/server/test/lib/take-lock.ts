@@ -6,7 +6,7 @@ const taken: string[] = [];
 for (const [position, directory] of directories.entries()) {
   while (Date.now() < Number(start) + 5 * position);
   try {
-    lockDirectory(directory);
+    lockDirectory(directory, `process ${process.pid}`);
     taken.push(directory);
   } catch (error) {
     if (!(error instanceof Error && error.name === 'DataDirectoryInUse')) throw error;

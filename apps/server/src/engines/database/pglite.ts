@@ -10,14 +10,21 @@ export type PgliteOptions = {
   /** Undefined: in memory, for tests. */
   dataDir: string | undefined;
   migrations: string;
+  /** Who the data directory belongs to meanwhile, for whoever else wants it: "process 42". */
+  owner?: string;
   /** A data directory as `PGlite.dumpDataDir` gives it: starts in a tenth of the time. */
   dump?: Blob;
 };
 
 /** Opens (or makes) the database in a directory that no other server uses. */
-export async function openPglite({ dataDir, migrations, dump }: PgliteOptions): Promise<Database & { client: PGlite }> {
+export async function openPglite({
+  dataDir,
+  migrations,
+  dump,
+  owner = 'another process',
+}: PgliteOptions): Promise<Database & { client: PGlite }> {
   if (dataDir) mkdirSync(dataDir, { recursive: true, mode: 0o700 });
-  const unlock = dataDir ? lockDirectory(dataDir) : () => undefined;
+  const unlock = dataDir ? lockDirectory(dataDir, owner) : () => undefined;
   try {
     const client = await PGlite.create({ ...(dataDir ? { dataDir: join(dataDir, 'db') } : {}), ...(dump ? { loadDataDir: dump } : {}) });
     const db = drizzle(client);
