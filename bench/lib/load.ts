@@ -78,7 +78,7 @@ async function run({ url, connections, warmSeconds, seconds, perSecond }: LoadJo
       const paced = (socket: { write: (data: string) => number }) => {
         due = Math.max(due + interval, performance.now());
         if (interval === 0) send(socket);
-        else setTimeout(() => send(socket), due - performance.now());
+        else setTimeout(() => send(socket), Math.max(0, due - performance.now()));
       };
       void Bun.connect({
         hostname,
