@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { runBunTest } from './lib/bun-test.mjs';
+import { capture } from './lib/programs.mjs';
 import { root, say } from './lib/root.mjs';
 import { ready, withBun } from './lib/run.mjs';
 import { cleanEnvironment } from './lib/test-engines.mjs';
@@ -10,7 +11,8 @@ import { cleanEnvironment } from './lib/test-engines.mjs';
 // Nothing leaves the machine but that download: a home of its own, a dummy key, an environment of its own.
 const clients = { '@anthropic-ai/claude-code': '2.1.329' };
 const folder = join(root, '.cache', 'clients');
-const binary = join(folder, 'node_modules', '.bin', 'claude');
+// The program itself: the package's own command is a stub until an install script ran, and none is run here.
+const binary = join(folder, 'node_modules', `@anthropic-ai/claude-code-${process.platform}-${process.arch}`, 'claude');
 
 const bun = await ready();
 if (!isInstalled()) {
@@ -32,6 +34,8 @@ const { failed } = await runBunTest(bun, ['./test/clients/claude.lane.ts'], {
   CLAUDE_BINARY: binary,
   ...recording(),
 });
+if (process.argv.includes('--record'))
+  await capture(bun, ['--bun', 'node_modules/oxfmt/bin/oxfmt', 'apps/cli/src/hook/fixtures'], { cwd: root });
 process.exitCode = failed === 0 ? 0 : 1;
 
 function isInstalled() {
