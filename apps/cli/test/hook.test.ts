@@ -297,6 +297,20 @@ describe('a conversation', () => {
     expect(await ann.edit('src/a.ts')).toEqual({});
   });
 
+  test('whose keeper was restarted ends all the same', async () => {
+    await readyFeature(lead, projectId, 'api', ['src/']);
+    const ann = here.agent(repo);
+    await ann.start();
+    await lead.pickFeature({ projectId, slug: 'api' }, { session: `claude:${ann.sessionId}` });
+    append(repo, 'src/a.ts');
+    here.restartKeeper();
+    await ann.send('SessionEnd', { reason: 'other' });
+    expect(await lead.getFeature({ projectId, slug: 'api' })).toMatchObject({ status: 'active', heldBy: { parked: true } });
+    expect(await sessionOf(ann.sessionId)).toBeUndefined();
+    await here.agent(repo).send('SessionEnd', { reason: 'other' });
+    expect((await lead.activeSessions({ projectId })).filter(({ session }) => session.agent === 'claude')).toEqual([]);
+  });
+
   test('that was cleared keeps what it holds, under its new id', async () => {
     await readyFeature(lead, projectId, 'api', ['src/']);
     const ann = here.agent(repo);

@@ -2,44 +2,12 @@ import type { Client } from '@nexus/client';
 import type { Heartbeat, OpenHold, Session } from '@nexus/contract';
 import { findIdentity } from '../identity.ts';
 import { version } from '../io.ts';
-import type { Registration } from '../keeper/protocol.ts';
 import { machineId } from '../machine.ts';
-import { clean, shortId } from '../text.ts';
+import { type Actor, type Keeping, lostNews, replaced } from './actor.ts';
 import type { Caller, HookEvent } from './event.ts';
-import { createOwn, type Own } from './own.ts';
+import { createOwn } from './own.ts';
 import type { Place, ProjectLink } from './places.ts';
 import type { Project } from './projects.ts';
-
-/** One agent, or subagent, in one project: its session and what the hooks remember about it. */
-export type Actor = {
-  project: Project;
-  session: Session;
-  agentSessionId: string;
-  parent: Actor | undefined;
-  client: Client;
-  own: Own;
-  pid: number | undefined;
-  /** Counted by prompts. */
-  turn: number;
-  /** Paths that were denied, and when last: their fate is of interest until they are free. */
-  denied: Map<string, { turn: number; holder: string }>;
-  /** To be told with the next answer that the agent reads. */
-  news: string[];
-  committed: boolean;
-  hinted: boolean;
-  /** `/clear` ended the conversation, not the work. */
-  cleared: boolean;
-};
-
-/** What the keeper does for the handler. In a hook without a keeper nothing is kept. */
-export type Keeping = {
-  /** False when nobody beats for it. */
-  keep: (registration: Registration) => boolean;
-  forget: (sessionId: string) => void;
-  /** Undefined: not kept, or no longer. */
-  kept: (sessionId: string) => { leaseValid: boolean; beatAt: number; holds: OpenHold[]; takeLost: () => Heartbeat['lost'] } | undefined;
-  count: (sessionId: string, edits: number, denials: number) => void;
-};
 
 export type ActorNeeds = {
   clientFor: (link: Pick<ProjectLink, 'server' | 'apiKey'>) => Client;
@@ -52,12 +20,13 @@ export type Actors = {
   /** Its session is opened where it is not; single flight, as an agent's hooks run side by side. */
   ensure: (event: HookEvent, place: Place, project: Project, caller: Caller) => Promise<Actor>;
   /** Only what is open and kept: costs no call. */
-  known: (event: Pick<HookEvent, 'sessionId' | 'subagentId'>, project: Pick<Project, 'server' | 'wanted'>) => Actor | undefined;
+  known: (event: Pick<HookEvent, 'sessionId' | 'subagentId'>, link: ProjectLink) => Actor | undefined;
   all: (sessionId: string) => Actor[];
   /** Of the same agent process, ended by `/clear`. */
   cleared: (pid: number | undefined, project: Project) => Actor | undefined;
   drop: (actor: Actor) => void;
   isLeased: (actor: Actor) => boolean;
+  clientFor: ActorNeeds['clientFor'];
 };
 
 export function createActors({ clientFor, keeping, now, log }: ActorNeeds): Actors {
@@ -68,12 +37,9 @@ export function createActors({ clientFor, keeping, now, log }: ActorNeeds): Acto
   const isKept = (actor: Actor): boolean => keeping !== undefined && keeping.kept(actor.session.id) !== undefined;
 
   const collectLost = (actor: Actor, lost: Heartbeat['lost']): void => {
-    for (const { featureSlug, fence, reason } of lost) {
+    for (const one of lost) {
       actor.own.doubt();
-      const what = featureSlug === null ? 'Its ad hoc claims' : `The hold of feature ${clean(featureSlug)}`;
-      actor.news.push(
-        `${what} (fence ${fence}) ended without this session: ${reason === 'forced' ? 'released by force' : reason === 'handed_over' ? 'handed over' : 'lost'}.`,
-      );
+      actor.news.push(lostNews(one));
     }
   };
 
@@ -84,10 +50,10 @@ export function createActors({ clientFor, keeping, now, log }: ActorNeeds): Acto
     const fences = (holds: OpenHold[]): string =>
       holds
         .map(({ fence }) => fence)
-        .sort()
+        .sort((a, b) => a - b)
         .join();
     // A hold came or went by another way than these hooks.
-    if (kept.beatAt > actor.own.readAt() && fences(kept.holds) !== fences(actor.own.holds())) actor.own.doubt();
+    if (kept.beatAt > actor.own.knownAt() && fences(kept.holds) !== fences(actor.own.holds())) actor.own.doubt();
   };
 
   const open = async (event: HookEvent, place: Place, project: Project, caller: Caller): Promise<Actor> => {
@@ -181,9 +147,10 @@ export function createActors({ clientFor, keeping, now, log }: ActorNeeds): Acto
 
   return {
     ensure,
-    known: (event, { server, wanted }) => {
+    known: (event, { server, wanted, apiKey }) => {
       const found = [...actors.values()].find(
-        (actor) => actor.agentSessionId === idOf(event) && actor.project.server === server && actor.project.wanted === wanted,
+        ({ agentSessionId, project }) =>
+          agentSessionId === idOf(event) && project.server === server && project.wanted === wanted && project.apiKey === apiKey,
       );
       if (found === undefined || !isKept(found)) return undefined;
       refresh(found);
@@ -197,11 +164,6 @@ export function createActors({ clientFor, keeping, now, log }: ActorNeeds): Acto
       for (const [key, one] of actors) if (one === actor) actors.delete(key);
     },
     isLeased: (actor) => keeping?.kept(actor.session.id)?.leaseValid === true,
+    clientFor,
   };
-}
-
-function replaced(before: string, { id, resumable = [] }: Session): string {
-  const left =
-    resumable.length > 0 ? ` It left ${resumable.map(clean).join(', ')}: \`nexus feature resume <slug>\` takes it up again.` : '';
-  return `Session ${shortId(before)} was over, and its holds with it; this is session ${shortId(id)} now.${left}`;
 }

@@ -1,7 +1,7 @@
 import type { ProjectPolicy } from '@nexus/contract';
 import { isListed } from '@nexus/paths';
 import { relative } from 'node:path';
-import type { Actor } from './actors.ts';
+import type { Actor } from './actor.ts';
 import { changed, type Dirty, dirtyPaths, notIgnored } from './dirty.ts';
 import { type EditNeeds, type Edits, isAway, merged } from './edits.ts';
 import type { Caller, HookEvent, Verdict } from './event.ts';

@@ -1,6 +1,7 @@
 import { NexusError, NexusUnreachable } from '@nexus/client';
 import { isListed } from '@nexus/paths';
-import type { Actor, Actors, Keeping } from './actors.ts';
+import type { Actor, Keeping } from './actor.ts';
+import type { Actors } from './actors.ts';
 import { notIgnored, type RunGit } from './dirty.ts';
 import type { Caller, HookEvent, Verdict } from './event.ts';
 import { foldedNode, judge } from './guard.ts';

@@ -2,7 +2,7 @@ import { NexusError } from '@nexus/client';
 import type { Conflict, ProjectPolicy } from '@nexus/contract';
 import { isListed, parseClaim } from '@nexus/paths';
 import { conflictsOf } from '../conflicts.ts';
-import type { Actor } from './actors.ts';
+import type { Actor } from './actor.ts';
 import type { Verdict } from './event.ts';
 import { fullDenial, shortDenial, undeclared, untold } from './say.ts';
 
@@ -22,7 +22,7 @@ export async function judge(actor: Actor, paths: string[], policy: ProjectPolicy
   const mine = states.filter(({ state }) => state === 'mine').map(({ path }) => path);
   // A subagent claims for itself also what its parent holds: that keeps its siblings out.
   const toClaim = actor.parent === undefined ? free : [...free, ...mine];
-  if (actor.parent === undefined && mine.length > 0) own.doubt();
+  if (actor.parent === undefined) own.also(mine);
   return toClaim.length === 0 ? {} : claim(actor, toClaim, policy);
 }
 
@@ -33,17 +33,40 @@ export async function claim(actor: Actor, paths: string[], { brief }: Pick<Proje
   const [only] = features;
   const fence = features.length === 1 ? only?.fence : undefined;
   try {
-    await claimUnder(actor, fence === undefined ? [] : paths.filter((path) => !isBrief(path)), fence);
-    await claimUnder(actor, fence === undefined ? paths : paths.filter(isBrief), undefined);
+    if (fence === undefined) await claimUnder(actor, paths, undefined);
+    else {
+      await claimFor(
+        actor,
+        paths.filter((path) => !isBrief(path)),
+        fence,
+      );
+      await claimUnder(actor, paths.filter(isBrief), undefined);
+    }
     return {};
   } catch (error) {
     const conflicts = conflictsOf(error);
-    if (conflicts.length > 0) return { deny: denial(actor, conflicts) };
+    if (conflicts.length === 0) throw error;
+    return { deny: denial(actor, conflicts) };
+  }
+}
+
+/** For a feature; ad hoc when its hold has just ended. */
+async function claimFor(actor: Actor, paths: string[], fence: number): Promise<void> {
+  try {
+    await claimUnder(actor, paths, fence);
+  } catch (error) {
     if (!(error instanceof NexusError && error.code === 'FENCED')) throw error;
     actor.own.doubt();
     await claimUnder(actor, paths, undefined);
-    return {};
   }
+}
+
+/** Takes over what another session of the same agent held: all, or what of it nobody else took meanwhile. */
+export async function inheritPaths(actor: Actor, paths: string[]): Promise<void> {
+  await actor.own.read();
+  const left = paths.filter((path) => !actor.own.covers(path));
+  if (left.length === 0 || (await claim(actor, left, { brief: [] })).deny === undefined) return;
+  for (const path of left) await claim(actor, [path], { brief: [] });
 }
 
 async function claimUnder(actor: Actor, paths: string[], fence: number | undefined): Promise<void> {

@@ -1,6 +1,7 @@
 import type { Client } from '@nexus/client';
 import type { Worktree } from '../git.ts';
-import { type ActorNeeds, createActors, type Keeping } from './actors.ts';
+import type { Keeping } from './actor.ts';
+import { type ActorNeeds, createActors } from './actors.ts';
 import { createBash } from './bash.ts';
 import { dirtyPaths, type RunGit, runGit } from './dirty.ts';
 import { createEdits, isAway } from './edits.ts';
@@ -131,7 +132,7 @@ export function createHookHandler(given: HookNeeds): HookHandler {
 async function within(ms: number, work: Promise<Verdict>, late: () => Promise<Verdict>): Promise<Verdict> {
   let timer: NodeJS.Timeout | undefined;
   const timeout = new Promise<Verdict>((resolve, reject) => {
-    timer = setTimeout(() => late().then(resolve, reject), ms);
+    timer = setTimeout(() => void late().then(resolve, reject), ms);
   });
   try {
     return await Promise.race([work, timeout]);

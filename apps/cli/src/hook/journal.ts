@@ -1,7 +1,7 @@
 import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Worktree } from '../git.ts';
-import type { Actor } from './actors.ts';
+import type { Actor } from './actor.ts';
 import type { ProjectPolicy } from '@nexus/contract';
 import { claim } from './guard.ts';
 import { holderName, listed } from './say.ts';

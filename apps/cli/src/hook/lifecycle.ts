@@ -1,10 +1,11 @@
 import { NexusError } from '@nexus/client';
 import { appendFileSync } from 'node:fs';
 import { exportFeature, removeExportsOf } from '../active.ts';
-import type { Actor, Actors, Keeping } from './actors.ts';
+import type { Actor, Keeping } from './actor.ts';
+import type { Actors } from './actors.ts';
 import type { RunGit } from './dirty.ts';
 import type { Caller, HookEvent, Verdict } from './event.ts';
-import { claim } from './guard.ts';
+import { inheritPaths } from './guard.ts';
 import { settleJournal } from './journal.ts';
 import type { Place, Places } from './places.ts';
 import type { Project, Projects } from './projects.ts';
@@ -39,9 +40,7 @@ export function createLifecycle({ places, projects, actors, keeping, run, now }:
     const paths = before.own.paths();
     await end(before, slugs);
     const resumed = await resume(actor, place, slugs);
-    await actor.own.read();
-    const left = paths.filter((path) => !actor.own.covers(path));
-    if (left.length > 0) await claim(actor, left, { brief: [] });
+    await inheritPaths(actor, paths);
     return resumed;
   }
 
@@ -73,7 +72,6 @@ export function createLifecycle({ places, projects, actors, keeping, run, now }:
 
   async function end(actor: Actor, slugs: string[]): Promise<void> {
     actors.drop(actor);
-    // First: else its process, which ends now, would be reported as dead.
     keeping?.forget(actor.session.id);
     const { client, project, session } = actor;
     const input = { projectId: project.projectId, sessionId: session.id, body: { reason: 'ended' as const, unlanded: slugs } };
@@ -81,23 +79,31 @@ export function createLifecycle({ places, projects, actors, keeping, run, now }:
   }
 
   async function endAll(event: HookEvent, caller: Caller): Promise<void> {
-    const own = actors.all(event.sessionId);
+    const known = actors.all(event.sessionId);
+    const own = known.length > 0 ? known : await earlier(event, caller);
     if (event.source === 'clear') return own.forEach((actor) => (actor.cleared = true));
-    // Children end with their parents.
-    for (const child of own.filter(({ parent }) => parent !== undefined)) {
-      actors.drop(child);
-      keeping?.forget(child.session.id);
-    }
-    await Promise.all(
-      own
-        .filter(({ parent }) => parent === undefined)
-        .map(async (actor) => {
-          const place = await places.find(worktreeOf(actor) ?? event.cwd, caller.env);
-          const slugs = place === undefined ? [] : await unlanded(run, actor, place);
-          await end(actor, slugs);
-          if (place !== undefined) removeExportsOf(place.worktree, actor.session.id);
-        }),
-    );
+    // First: the process ends now, and would be reported as dead while git is asked. Children end with their parents.
+    for (const actor of own) keeping?.forget(actor.session.id);
+    for (const child of own.filter(({ parent }) => parent !== undefined)) actors.drop(child);
+    const ends = own
+      .filter(({ parent }) => parent === undefined)
+      .map(async (actor) => {
+        const place = await places.find(worktreeOf(actor) ?? event.cwd, caller.env);
+        const slugs = place === undefined ? [] : await unlanded(run, actor, place);
+        await end(actor, slugs);
+        if (place !== undefined) removeExportsOf(place.worktree, actor.session.id);
+      });
+    await Promise.all(ends);
+  }
+
+  /** A session that another keeper opened, or none: one that is over is not opened to be ended. */
+  async function earlier(event: HookEvent, caller: Caller): Promise<Actor[]> {
+    const place = await places.find(event.cwd, caller.env);
+    const project = place && (await projects.resolve(place.link));
+    if (place === undefined || project === undefined) return [];
+    const active = await actors.clientFor(project).activeSessions({ projectId: project.projectId });
+    const lives = active.some(({ session }) => session.agent === event.agent && session.agentSessionId === event.sessionId);
+    return lives ? [await actors.ensure(event, place, project, caller)] : [];
   }
 
   /** What a subagent holds goes to its parent, which has to answer for it. */
@@ -107,10 +113,7 @@ export function createLifecycle({ places, projects, actors, keeping, run, now }:
       const { parent } = child;
       const paths = child.own.paths();
       await end(child, []);
-      if (parent === undefined || paths.length === 0) continue;
-      if (parent.own.readAt() === 0) await parent.own.read();
-      const left = paths.filter((path) => !parent.own.covers(path));
-      if (left.length > 0) await claim(parent, left, { brief: [] });
+      if (parent !== undefined && paths.length > 0) await inheritPaths(parent, paths);
     }
   }
 

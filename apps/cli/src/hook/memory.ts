@@ -1,7 +1,7 @@
 import { mkdirSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Dirs } from '../config.ts';
-import type { Actor } from './actors.ts';
+import type { Actor } from './actor.ts';
 import type { Place } from './places.ts';
 
 const quietMs = 10 * 60_000;

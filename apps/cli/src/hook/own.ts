@@ -13,9 +13,13 @@ export type Own = {
   pathsOf: (fence: number) => string[];
   /** When it was last read, in `now()`; 0: never, or in doubt since. */
   readAt: () => number;
+  /** When it was last read or changed: what was said before says nothing about it. */
+  knownAt: () => number;
   read: () => Promise<void>;
   /** The answer to a claim names all that its hold has now. */
   took: (held: HeldPaths) => void;
+  /** The server calls these the session's, in another spelling or since the last reading. */
+  also: (paths: string[]) => void;
   doubt: () => void;
 };
 
@@ -37,7 +41,9 @@ export function createOwn({ client, projectId, sessionId, now, onLost }: Needs):
   let claims: OwnClaim[] = [];
   let holds: OpenHold[] = [];
   let readAt = 0;
+  let tookAt = 0;
   let reading: Promise<void> | undefined;
+  const spelled = new Set<string>();
 
   const read = async (): Promise<void> => {
     const [session, began] = [sessionId(), now()];
@@ -47,6 +53,7 @@ export function createOwn({ client, projectId, sessionId, now, onLost }: Needs):
     ]);
     claims = mine.flatMap(({ filePath, mode, fence }) => claimOf(filePath, mode, fence));
     holds = beat.holds.length > 0 ? beat.holds : holdsOf(mine);
+    spelled.clear();
     readAt = began;
     onLost(beat.lost);
   };
@@ -54,20 +61,24 @@ export function createOwn({ client, projectId, sessionId, now, onLost }: Needs):
   return {
     covers: (path) => {
       const node = nodeOf(path);
-      return readAt > 0 && node !== undefined && claims.some((claim) => claim.mode === 'write' && isWithin(node, claim.node));
+      if (readAt === 0 || node === undefined) return false;
+      return spelled.has(path) || claims.some((claim) => claim.mode === 'write' && isWithin(node, claim.node));
     },
     holds: () => holds,
     paths: () => claims.map(({ display }) => display),
     pathsOf: (wanted) => claims.filter(({ fence }) => fence === wanted).map(({ display }) => display),
     readAt: () => readAt,
+    knownAt: () => Math.max(readAt, tookAt),
     read: () =>
       (reading ??= read().finally(() => {
         reading = undefined;
       })),
     took: ({ fence, featureSlug, paths }) => {
+      tookAt = now();
       claims = [...claims.filter((claim) => claim.fence !== fence), ...paths.flatMap((path) => claimOf(path, undefined, fence))];
       if (!holds.some((hold) => hold.fence === fence)) holds = [...holds, { fence, featureSlug }];
     },
+    also: (paths) => paths.forEach((path) => spelled.add(path)),
     doubt: () => {
       readAt = 0;
     },

@@ -1,7 +1,7 @@
 import type { Claim, ProjectStatus } from '@nexus/contract';
 import type { z } from 'zod';
 import { clean, shortId } from '../text.ts';
-import type { Actor } from './actors.ts';
+import type { Actor } from './actor.ts';
 import { holderName, listed } from './say.ts';
 
 type Status = z.infer<typeof ProjectStatus>;

@@ -1,5 +1,5 @@
 import { isWithin, parseClaim } from '@nexus/paths';
-import type { Actor } from './actors.ts';
+import type { Actor } from './actor.ts';
 import { dirtyPaths, type RunGit } from './dirty.ts';
 import type { Place } from './places.ts';
 

@@ -1,4 +1,4 @@
-import type { Keeping } from '../hook/actors.ts';
+import type { Keeping } from '../hook/actor.ts';
 import type { Keeper } from './keeper.ts';
 import { clock, isValid, leaseOf } from './lease-file.ts';
 import type { Registry } from './registry.ts';
