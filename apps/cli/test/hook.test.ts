@@ -85,6 +85,22 @@ describe('an edit', () => {
     ]);
   });
 
+  test('of a brief path is claimed apart from the feature, so that a commit can give it back', async () => {
+    await lead.updateProject({ projectId, body: { policy: { brief: ['bun.lock'] } } });
+    await readyFeature(lead, projectId, 'api', ['src/']);
+    const ann = here.agent(repo);
+    await ann.start();
+    await lead.pickFeature({ projectId, slug: 'api' }, { session: `claude:${ann.sessionId}` });
+    await ann.bash('true nexus');
+    expect(await ann.bash('echo x > bun.lock; echo y > docs/x.md')).toEqual({ before: {}, after: {} });
+    const held = await lead.listClaims({ projectId });
+    expect(Object.fromEntries(held.map(({ filePath, featureSlug }) => [filePath, featureSlug]))).toEqual({
+      'src/': 'api',
+      'docs/x.md': 'api',
+      'bun.lock': null,
+    });
+  });
+
   test('is judged by its own file: a linked worktree names the same path, another repository nothing', async () => {
     const worktree = join(folder.dir, 'linked');
     git(repo, 'worktree', 'add', '-q', worktree);
@@ -125,6 +141,7 @@ describe('an edit', () => {
     const told = await ann.edit('src/b.ts');
     expect(told.deny).toBeUndefined();
     expect(told.context).toContain('src/b.ts is free');
+    expect((await ann.bash('eval "echo z >> src/c.ts"')).after.context).toContain('src/c.ts is free');
     expect(Object.keys(await claims())).toEqual(['src/a.ts']);
   });
 

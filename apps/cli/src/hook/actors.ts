@@ -96,6 +96,8 @@ export function createActors({ clientFor, keeping, now, log }: ActorNeeds): Acto
       actor.turn = before.turn;
       actor.news.push(...before.news, replaced(before.session.id, session));
     }
+    // Agents that were killed say no goodbye.
+    if (actors.size > 500) for (const [old, one] of actors) if (!isKept(one)) actors.delete(old);
     actors.set(key, actor);
     log(`${event.agent} ${idOf(event)} acts in session ${session.id}`);
     return actor;

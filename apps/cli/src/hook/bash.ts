@@ -8,7 +8,7 @@ import type { Caller, HookEvent, Verdict } from './event.ts';
 import { claim, foldedNode } from './guard.ts';
 import type { Place } from './places.ts';
 import type { Project } from './projects.ts';
-import { afterwards, sweep } from './say.ts';
+import { afterwards, sweep, untold } from './say.ts';
 import { parseShell, type ShellWrites } from './shell.ts';
 
 type Needs = EditNeeds & { edits: Edits; othersWrote: (place: Place, path: string, actor: Actor, since: number) => boolean };
@@ -138,7 +138,8 @@ export function createBash({ places, projects, actors, edits, run, now, wrote, o
     const free = check.paths.flatMap(({ state }, index) => (state === 'free' ? (paths[index] ?? []) : []));
     wrote(place, free, actor);
     if (free.length > 0 && policy.edits === 'claim') await claim(actor, free, policy);
-    return held.length > 0 ? { context: afterwards(held) } : {};
+    const told = [held.length > 0 ? afterwards(held) : '', free.length > 0 && policy.edits !== 'claim' ? untold(free) : ''].filter(Boolean);
+    return told.length > 0 ? { context: told.join('\n') } : {};
   }
 
   return { before, after };
