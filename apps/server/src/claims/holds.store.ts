@@ -67,15 +67,19 @@ export async function obstacles(on: Queryable, projectId: string, wanted: Claim[
   if (wanted.length === 0) return [];
   const nodes = [...new Set(wanted.flatMap(({ node }) => [node, ...ancestorsOf(node)]))];
   const ranges = wanted.map(({ node }) => subtreeRange(node));
+  // `offset 0` keeps each look-up a search of the index by (project, node): joined freely, and without statistics on the
+  // project, the planner reads every claim of it once for each path.
   const found = await rows<ClaimRow>(
     on,
     sql`
     with candidate as (
-      select c.* from claims c
-      where c.project_id = ${projectId} and c.ended_ver is null and c.node = any(${sql.param(nodes)}::text[])
+      select c.* from unnest(${sql.param(nodes)}::text[]) as at(node)
+      cross join lateral (select * from claims where project_id = ${projectId} and ended_ver is null and node = at.node offset 0) c
       union
       select c.* from unnest(${sql.param(ranges.map(({ lo }) => lo))}::text[], ${sql.param(ranges.map(({ hi }) => hi))}::text[]) as below(lo, hi)
-      join claims c on c.project_id = ${projectId} and c.ended_ver is null and c.node >= below.lo and c.node < below.hi
+      cross join lateral (
+        select * from claims where project_id = ${projectId} and ended_ver is null and node >= below.lo and node < below.hi offset 0
+      ) c
     )
     select ${holdColumns}, ${claimColumns} from candidate c join holds h on h.id = c.hold_id ${holdJoins}
     where not h.session_id = any(${sql.param(lineage)}::uuid[])

@@ -48,7 +48,7 @@ export function serveFeed({ feed, bus }: World, options: { perKey?: number; perP
 }
 
 type Message = SocketServerMessage | FeedEvent;
-export type Client = ReturnType<typeof connect>;
+type Client = ReturnType<typeof connect>;
 
 /** A client that keeps all it hears. */
 export function connect(
