@@ -48,7 +48,6 @@ export function serveFeed({ feed, bus }: World, options: { perKey?: number; perP
 }
 
 type Message = SocketServerMessage | FeedEvent;
-type Client = ReturnType<typeof connect>;
 
 /** A client that keeps all it hears. */
 export function connect(
