@@ -4,6 +4,7 @@ import type { SocketData } from './feed/index.ts';
 
 /** A stream says something every 15 s; one that nobody reads any more is cut after this. */
 const QUIET_SECONDS = 60;
+const DRAIN_MS = 200;
 
 export type RunningServer = { url: string; port: number; stop: () => Promise<void> };
 
@@ -36,6 +37,8 @@ export async function serve(deps: Deps): Promise<RunningServer> {
       deps.health.draining();
       closing.abort();
       socket.closeAll();
+      // Requests that are on their way get their 503; a connection that is closed at once would tell them nothing.
+      await Bun.sleep(DRAIN_MS);
       await Promise.race([server.stop(), new Promise((resolve) => setTimeout(resolve, 10_000).unref())]);
       await deps.stop();
     },
