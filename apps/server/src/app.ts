@@ -56,13 +56,14 @@ export function createApp({ deps, connection, closing }: AppOptions): Hono<HttpE
     const given = c.req.header('x-request-id');
     c.set('requestId', given && /^[A-Za-z0-9._-]{8,64}$/.test(given) ? given : Bun.randomUUIDv7());
     c.set('ip', clientIp(connection?.(c.req.raw).ip ?? '127.0.0.1', c.req.header('x-forwarded-for'), config.trustedProxies));
-    const start = performance.now();
-    await next();
-    const route = c.get('route') ?? 'other';
+    // Before the answer is made: afterwards each header copies it.
     c.header('x-request-id', c.get('requestId'));
     c.header('x-content-type-options', 'nosniff');
     c.header('referrer-policy', 'no-referrer');
-    if (!c.res.headers.has('content-security-policy')) c.header('content-security-policy', "default-src 'none'");
+    c.header('content-security-policy', "default-src 'none'");
+    const start = performance.now();
+    await next();
+    const route = c.get('route') ?? 'other';
     metrics.requests.inc({ method: c.req.method, route, status: c.res.status });
     metrics.duration.observe({ method: c.req.method, route }, (performance.now() - start) / 1000);
   });

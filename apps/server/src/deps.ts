@@ -96,6 +96,7 @@ export async function createDeps({
     failpoint,
     sessions: (): Sessions => sessions,
     onLost: () => metrics.lost.inc(),
+    freshen: (projectId) => index.freshen(projectId),
   });
   const sessions: Sessions = createSessions({
     database,

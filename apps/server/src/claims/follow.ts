@@ -12,21 +12,22 @@ export type IndexFollower = ReturnType<typeof createIndexFollower>;
  * Nothing here decides who holds what, so nothing here can go wrong in a way that matters for longer than a second.
  */
 export function createIndexFollower({ database, leases, log }: { database: Database; leases: LeaseStore; log: Log }) {
-  /** Projects whose leases may have missed beats while the store or the ledger was away: their deadlines start afresh. */
-  let away = false;
-  const refreshDue = new Set<string>();
+  /** While the store or the ledger was away beats may have been missed: after it every project's deadlines start afresh, once. */
+  let outages = 0;
+  const refreshed = new Map<string, number>();
+  const isDue = (projectId: string) => (refreshed.get(projectId) ?? 0) < outages;
   const running = new Map<string, Promise<void>>();
 
   /** After a commit of this process: the usual case is one step on. Never throws. */
   async function follow({ projectId, ledgerId, from, to, index }: Committed): Promise<void> {
     if (to === from) return;
     try {
-      if (!refreshDue.has(projectId) && !away && (await leases.apply(projectId, { ledger: ledgerId, ver: from }, to, index))) return;
+      if (!isDue(projectId) && (await leases.apply(projectId, { ledger: ledgerId, ver: from }, to, index))) return;
       await bringUp(projectId);
     } catch (error) {
       if (!(error instanceof LeaseStoreUnavailable))
         log.warn({ err: error, projectId }, 'the index could not follow; it will be brought up');
-      away ||= error instanceof LeaseStoreUnavailable;
+      if (error instanceof LeaseStoreUnavailable) outages += 1;
     }
   }
 
@@ -45,12 +46,12 @@ export function createIndexFollower({ database, leases, log }: { database: Datab
     const ledger = await ledgerOf(database.db, projectId);
     if (!ledger) return;
     if (stands && stands.ledger === ledger.ledger && stands.ver > ledger.ver) return restored(projectId, stands);
-    const refresh = refreshDue.has(projectId);
+    const [refresh, upTo] = [isDue(projectId), outages];
     if (!stands || stands.ledger !== ledger.ledger || refresh) {
       const loaded = await leases.load(projectId, ledger, await changesBetween(database.db, projectId, -1, ledger.ver), { refresh });
       // Another server moved it on meanwhile, and its deadlines are still as they were.
       if (refresh && !loaded) return pump(projectId);
-      refreshDue.delete(projectId);
+      refreshed.set(projectId, upTo);
     } else if (stands.ver < ledger.ver) {
       await leases.apply(projectId, stands, ledger.ver, await changesBetween(database.db, projectId, stands.ver, ledger.ver));
     }
@@ -63,24 +64,26 @@ export function createIndexFollower({ database, leases, log }: { database: Datab
     return pump(projectId);
   }
 
+  /** Nobody may be called stale before this has passed. Throws while the store or the ledger is away. */
+  async function freshen(projectId: string): Promise<void> {
+    // A pump that was under way already may have begun before the outage was known.
+    for (let tries = 0; tries < 2 && isDue(projectId); tries += 1) await bringUp(projectId);
+  }
+
   return {
     follow,
     bringUp,
     /** The store or the ledger did not answer: when it does again, every deadline is fresh before anything expires. */
     wasAway: () => {
-      away = true;
+      outages += 1;
     },
+    freshen,
     /** Called with every project that has something to lose, before it is swept. */
     async settle(projectIds: string[]): Promise<void> {
-      if (away) {
-        for (const id of projectIds) refreshDue.add(id);
-        away = false;
-      }
       for (const id of projectIds) {
         try {
           await bringUp(id);
-          // One that was under way already may have begun before the outage was known.
-          if (refreshDue.has(id)) await bringUp(id);
+          await freshen(id);
         } catch (error) {
           if (error instanceof LeaseStoreUnavailable || isDatabaseAway(error)) throw error;
           log.error({ err: error, projectId: id }, 'a bug: an index could not be brought up');

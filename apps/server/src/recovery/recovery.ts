@@ -18,10 +18,12 @@ type Needs = {
   failpoint: Failpoint;
   sessions: () => Sessions;
   onLost: () => void;
+  /** After an outage: gives every lease of the project its whole time, before anybody is called stale. */
+  freshen: (projectId: string) => Promise<void>;
 };
 
 /** What happens when someone leaves: by saying so, or by falling silent. */
-export function createRecovery({ database, leases, ledger, failpoint, sessions, onLost }: Needs) {
+export function createRecovery({ database, leases, ledger, failpoint, sessions, onLost, freshen }: Needs) {
   /**
    * A session that is past its grace period (or `dead`: its process was seen to be gone) becomes lost in one
    * transaction: it, its children, all they hold, their features. Condemned first, so no late heartbeat revives it
@@ -119,6 +121,7 @@ export function createRecovery({ database, leases, ledger, failpoint, sessions, 
   /** Of these sessions, ends those past their grace period; how many that were. */
   async function loseStale(projectId: string, sessionIds?: string[]): Promise<number> {
     try {
+      await freshen(projectId);
       const stale = await leases.stale(projectId);
       const doomed = sessionIds ? stale.filter((id) => sessionIds.includes(id)) : stale;
       let lost = 0;

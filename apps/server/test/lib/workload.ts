@@ -76,7 +76,9 @@ export function startWorkload({ clients, projectId, agents, beatMs, thinkMs = 30
     sessions.add(session);
     const me = client.with({ session, timeout: 10_000 });
     let over = false;
-    const beats = beat(me, session, () => stopped || over);
+    // Until its last call is answered: a call may outlast a lease, and it is no dead session that waits.
+    let finished = false;
+    const beats = beat(me, session, () => finished || over);
 
     const said = async (
       verb: Entry['verb'],
@@ -115,6 +117,7 @@ export function startWorkload({ clients, projectId, agents, beatMs, thinkMs = 30
         me.releaseFeature({ projectId, slug, body: { fence: fence ?? undefined } }, { idempotencyKey: again }),
       );
     }
+    finished = true;
     await beats;
   }
 

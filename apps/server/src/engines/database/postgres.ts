@@ -2,7 +2,11 @@ import { drizzle } from 'drizzle-orm/postgres-js';
 import { migrate } from 'drizzle-orm/postgres-js/migrator';
 import postgres from 'postgres';
 import { isConnectionLost } from '../../platform/errors.ts';
+import { within } from '../../platform/within.ts';
 import type { Database } from './database.ts';
+
+/** Longer than the statement and lock timeouts let it take: by then its connection is gone, and nobody tells. */
+const TRANSACTION_MS = 12_000;
 
 /** Spells "nexus" in hexadecimal; whoever migrates holds it. */
 const MIGRATION_LOCK = 0x6e65787573;
@@ -65,17 +69,21 @@ function guardedBegin(client: postgres.Sql) {
     const refuse = () => {
       if (over) throw Object.assign(new Error('This transaction is over.'), { code: 'TRANSACTION_OVER' });
     };
+    const lost = Promise.withResolvers<never>();
+    lost.promise.catch(() => undefined);
     const guarded = async (tx: postgres.TransactionSql) => {
       try {
         return await work(refusing(prepared(tx), refuse));
       } catch (error) {
-        // Its ROLLBACK, written to a connection that is gone, would end the process. `begin` itself fails by the close.
-        if (over || isConnectionLost(error)) return new Promise<never>(() => undefined);
-        throw error;
+        if (!over && !isConnectionLost(error)) throw error;
+        // Its ROLLBACK, written to a connection that is gone, would end the process: `begin` is left waiting for it. Often
+        // it fails by the close, but not when that came first.
+        lost.reject(error);
+        return new Promise<never>(() => undefined);
       }
     };
     try {
-      return await client.begin(guarded);
+      return await within(TRANSACTION_MS, Promise.race([client.begin(guarded), lost.promise]));
     } finally {
       over = true;
     }
