@@ -9,7 +9,21 @@ export const bundle = join(root, 'apps/cli/dist/nexus.mjs');
 /** Bundles the `nexus` command for Node, where a source is newer than the bundle. Answers what Bun said when it failed. */
 export async function bundleCli(bun, { force = false } = {}) {
   if (!force && existsSync(bundle) && sources.every((source) => newest(join(root, source)) < statSync(bundle).mtimeMs)) return undefined;
-  const args = ['build', 'apps/cli/src/main.ts', '--target', 'node', '--format', 'esm', '--minify', '--main-fields', 'module', '--main-fields', 'main', '--outfile', bundle];
+  const args = [
+    'build',
+    'apps/cli/src/main.ts',
+    '--target',
+    'node',
+    '--format',
+    'esm',
+    '--minify',
+    '--main-fields',
+    'module',
+    '--main-fields',
+    'main',
+    '--outfile',
+    bundle,
+  ];
   const { code, output } = await capture(bun, args, { cwd: root });
   return code === 0 ? undefined : output.trim();
 }
