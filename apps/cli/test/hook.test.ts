@@ -295,7 +295,13 @@ describe('a conversation', () => {
     await ann.bash('true nexus');
     expect(await ann.edit('src/a.ts')).toEqual({});
     await lead.forceReleaseFeature({ projectId, slug: 'api', body: { fence: fence ?? 0, reason: 'x' } });
-    expect((await ann.send('UserPromptSubmit')).context).toContain('The hold of feature api');
+    // A beat that is under way may hear it first; then it is told with the prompt after.
+    const told = [(await ann.send('UserPromptSubmit')).context ?? ''];
+    for (let prompt = 0; prompt < 40 && !told.at(-1); prompt += 1) {
+      await Bun.sleep(50);
+      told.push((await ann.send('UserPromptSubmit')).context ?? '');
+    }
+    expect(told.join('')).toContain('The hold of feature api');
   });
 
   test('that ends with uncommitted work leaves its feature parked, and takes it up again when it is continued', async () => {

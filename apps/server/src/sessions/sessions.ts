@@ -149,7 +149,7 @@ export function createSessions({ database, leases, ledger, terms, bringUp, store
 
   /** A heartbeat revives a stale session; one that is past its grace period is lost on the spot. */
   async function revives(row: SessionRow): Promise<boolean> {
-    const [beat] = await beats(row.projectId, [row.id]);
+    const [beat] = await beats(row.projectId, [row.id], { keepLost: true });
     if (!beat) return true;
     if (beat.state === 'condemned') await lose(row.projectId, row.id);
     return beat.state === 'ok';
@@ -159,9 +159,9 @@ export function createSessions({ database, leases, ledger, terms, bringUp, store
    * Renews. A session the store does not know may be one it forgot: the ledger knows. Undefined: the store is away,
    * and then nothing expires.
    */
-  async function beats(projectId: string, ids: string[]): Promise<Beat[] | []> {
+  async function beats(projectId: string, ids: string[], options: { keepLost?: boolean } = {}): Promise<Beat[] | []> {
     try {
-      const first = await leases.beat(projectId, ids);
+      const first = await leases.beat(projectId, ids, options);
       const unknown = first.flatMap((beat) => (beat.state === 'unknown' ? [beat.session] : []));
       if (unknown.length === 0) return first;
       try {
@@ -175,7 +175,7 @@ export function createSessions({ database, leases, ledger, terms, bringUp, store
         if (isDatabaseAway(error)) return [];
         throw error;
       }
-      const again = new Map((await leases.beat(projectId, unknown)).map((beat) => [beat.session, beat]));
+      const again = new Map((await leases.beat(projectId, unknown, options)).map((beat) => [beat.session, beat]));
       return first.map((beat) => again.get(beat.session) ?? beat);
     } catch (error) {
       if (!(error instanceof LeaseStoreUnavailable)) throw error;
@@ -236,7 +236,7 @@ export function createSessions({ database, leases, ledger, terms, bringUp, store
 
   /** Every write in a session renews it; that the store is away does not concern the write. */
   const renew = (actor: Actor) => {
-    if (actor.session) void quietly(leases.beat(actor.projectId, [actor.session.id]));
+    if (actor.session) void quietly(leases.beat(actor.projectId, [actor.session.id], { keepLost: true }));
   };
 
   async function quietly(work: Promise<unknown>): Promise<void> {

@@ -465,6 +465,19 @@ export function leaseStoreSuite(name: string, create: () => Promise<LeaseRig>) {
         expect(await check(['w ', 'w /a', 'r /a/b'])).toEqual([]);
       });
 
+      test('leaves what was lost to be told when nobody will hear the answer', async () => {
+        await leases.open(project, 's1', 60_000);
+        await grant('s1.1', 'w /a');
+        await end('s1.1', 'forced');
+        const fences = async (options?: { keepLost?: boolean }) =>
+          (await leases.beat(project, ['s1'], options)).map((answer) =>
+            answer.state === 'ok' ? answer.lost.map(({ fence }) => fence) : answer.state,
+          );
+        expect(await fences({ keepLost: true })).toEqual([[1]]);
+        expect(await fences()).toEqual([[1]]);
+        expect(await fences()).toEqual([[]]);
+      });
+
       test('tells which claims a lineage holds already, at the node or above, strongly enough', async () => {
         await grant('s1.1', 'w /src', 'r /docs/a');
         await grant('s2.2', 'w /lib');

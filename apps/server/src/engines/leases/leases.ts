@@ -32,8 +32,11 @@ export type LeaseStore = {
   covered: (project: string, claims: ClaimRequest[], lineage: string[]) => Promise<boolean[] | null>;
   /** Starts (or restarts) a session's lease; false when it is condemned. Without an index true, and the load brings it. */
   open: (project: string, session: string, ttlMs: number) => Promise<boolean>;
-  /** Renews sessions, each to its own ttl, in the order asked. O(1) a session, however many paths it holds. All unknown without an index. */
-  beat: (project: string, sessions: string[]) => Promise<Beat[]>;
+  /**
+   * Renews sessions, each to its own ttl, in the order asked. O(1) a session, however many paths it holds. All unknown
+   * without an index. `keepLost`: nobody will hear the answer, so what was lost stays to be told.
+   */
+  beat: (project: string, sessions: string[], options?: { keepLost?: boolean }) => Promise<Beat[]>;
   /** Sessions past their ttl and grace, and condemned ones that the ledger has not closed yet, sorted. Observes the clock. */
   stale: (project: string) => Promise<string[]>;
   /**

@@ -32,12 +32,12 @@ export function createMemoryLeases({ graceMs, maxStepMs, now = () => performance
     project.claims.grantClaims(claimsGranted);
   }
 
-  function beatOne(project: Project, name: string): Beat {
+  function beatOne(project: Project, name: string, keepLost: boolean): Beat {
     const session = project.sessions.get(name);
     if (!session) return { session: name, state: 'unknown' };
     if (session.condemned) return { session: name, state: 'condemned' };
     session.deadline = observe(project) + session.ttlMs;
-    const lost = session.lost.splice(0).sort(byFence);
+    const lost = (keepLost ? [...session.lost] : session.lost.splice(0)).sort(byFence);
     return {
       session: name,
       state: 'ok',
@@ -96,9 +96,9 @@ export function createMemoryLeases({ graceMs, maxStepMs, now = () => performance
       return project ? startLease(project, session, ttlMs) : true;
     },
 
-    async beat(id, sessions) {
+    async beat(id, sessions, { keepLost = false } = {}) {
       const project = projects.get(id);
-      return sessions.map((session) => (project ? beatOne(project, session) : { session, state: 'unknown' }));
+      return sessions.map((session) => (project ? beatOne(project, session, keepLost) : { session, state: 'unknown' }));
     },
 
     async stale(id) {

@@ -95,9 +95,9 @@ export async function createRedisLeases({
       return answer?.[1] !== 0;
     },
 
-    async beat(project, sessions) {
+    async beat(project, sessions, { keepLost = false } = {}) {
       if (sessions.length === 0) return [];
-      const [, ...answers] = (await callAndSee('beat', project, maxStepMs, ...sessions)) ?? [0];
+      const [, ...answers] = (await callAndSee('beat', project, maxStepMs, keepLost ? 1 : '', ...sessions)) ?? [0];
       return sessions.map((session, i) => decodeBeat(session, answers[i]));
     },
 
