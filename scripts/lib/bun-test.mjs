@@ -6,7 +6,7 @@ import { root } from './root.mjs';
 /** Runs `bun test` with these arguments, shows its output, and answers `{ passed, failed, skipped }`. */
 export async function runBunTest(bun, args, env) {
   // `--no-orphans`: servers that a test started end with the run, even when it is killed.
-  const child = spawn(bun, ['test', '--parallel=3', '--no-orphans', '--timeout', '60000', ...args], {
+  const child = spawn(bun, ['test', '--no-orphans', '--timeout', '60000', ...args], {
     cwd: root,
     env: { ...env, ...(process.stderr.isTTY && { FORCE_COLOR: '1' }) },
     stdio: ['ignore', 'inherit', 'pipe'],
