@@ -18,7 +18,6 @@ export const eventTypes = [
   'decision_added',
   'session_started',
   'session_ended',
-  'session_lost',
 ] as const;
 export const EventType = z.enum(eventTypes);
 export type EventType = z.infer<typeof EventType>;
