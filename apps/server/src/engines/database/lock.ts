@@ -15,7 +15,8 @@ export function lockDirectory(dataDir: string, owner: string): () => void {
   const name = join(dataDir, 'nexus.lock');
   const lock = new Sqlite(name, { create: true });
   try {
-    lock.run('begin exclusive');
+    // One atomic step. An exclusive one takes three, and of several that start at once each can be in another's way.
+    lock.run('begin immediate');
   } catch (error) {
     lock.close();
     if ((error as { code?: unknown }).code !== 'SQLITE_BUSY') throw error;
