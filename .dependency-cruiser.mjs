@@ -1,6 +1,6 @@
 // The arrows of ARCHITECTURE.md. `scripts/arrows.test.ts` plants a violation of each and sees it fire.
 const server = '^apps/server/src';
-const isTest = '(\\.(test|suite)\\.ts$|/test/|/testing/)';
+const isTest = '(\\.(test|suite)\\.ts$|/test/|/testing/|/prove/)';
 const isTable = '\\.table\\.ts$';
 /** The file that gathers every table for drizzle-kit and the migrator. */
 const isSchema = '/schema\\.ts$';

@@ -4,6 +4,7 @@ import { runBunTest } from './lib/bun-test.mjs';
 import { closeAll } from './lib/closers.mjs';
 import { runDemo } from './lib/demo.mjs';
 import { capture } from './lib/programs.mjs';
+import { runProve } from './lib/prove.mjs';
 import { count, finish, lane } from './lib/report.mjs';
 import { readPackage, root } from './lib/root.mjs';
 import { ready, withBun } from './lib/run.mjs';
@@ -30,6 +31,8 @@ await lane('tests', async () => {
   engines = await startTestEngines();
   return runBunTest(bun, asked.length > 0 ? asked : ['--only-failures'], { ...env, ...engines });
 });
+
+if (asked.length === 0) await lane('the proof, quick', () => runProve(bun, { ...env, ...engines }));
 
 if (asked.length === 0 && has('apps/server/src/main.ts')) {
   await lane('build', () => script('build'));

@@ -3,49 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, test } from 'bun:test';
-import { openPglite } from '../src/engines/database/pglite.ts';
-import { eventually, migrations, people, spawnServer } from './harness.ts';
-import { auditHistory } from './lib/audit-history.ts';
-import { auditAnswers, auditLedger } from './lib/audit.ts';
-import { restartableServer } from './lib/restartable.ts';
-import { overlappingFeatures, startWorkload } from './lib/workload.ts';
-
-const KILLS = 15;
-const CLIENTS = 8;
+import { spawnServer } from './harness.ts';
 
 describe('embedded', () => {
   const base = mkdtempSync(join(tmpdir(), 'nexus-embedded-'));
   const dataDir = join(base, 'data');
   afterAll(() => rmSync(base, { recursive: true, force: true }));
-
-  test(`killed ${KILLS} times while ${CLIENTS} clients pick and release: nothing that was acknowledged is lost, and no rule is broken`, async () => {
-    const server = restartableServer({ NEXUS_DATA_DIR: dataDir, LEASE_TTL_SECONDS: '10', GRACE_SECONDS: '1' });
-    await server.start();
-    const { project } = people(server.anonymous);
-    const { projectId, lead } = await project();
-    await overlappingFeatures(lead, projectId, 12);
-    const work = startWorkload({ clients: [lead], projectId, agents: CLIENTS, beatMs: 500 });
-
-    let before = 0;
-    for (let kill = 0; kill < KILLS; kill += 1) {
-      before = work.acknowledged();
-      await eventually('the clients get on', () => work.acknowledged() >= before + CLIENTS, 60_000);
-      // At any moment of their work, not after an answer.
-      await Bun.sleep(Math.random() * 30);
-      await server.kill();
-      await server.start();
-    }
-    await work.stop();
-    expect(await auditAnswers(lead, projectId)).toEqual([]);
-    await server.kill();
-
-    expect(work.bugs).toEqual([]);
-    expect(work.lost).toEqual([]);
-    const database = await openPglite({ dataDir, migrations });
-    expect(await auditLedger(database, projectId)).toEqual([]);
-    expect(await auditHistory(database.db, projectId, work.history)).toEqual([]);
-    await database.close();
-  }, 300_000);
 
   test('a second server on its data directory ends with code 1 and names the first one', async () => {
     const first = await spawnServer({ NEXUS_DATA_DIR: dataDir });

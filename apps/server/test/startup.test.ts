@@ -140,19 +140,6 @@ onEachEngineSet('the end', (set: EngineSet) => {
 });
 
 describe.skipIf(!canRun('team'))('team', () => {
-  test('two servers that start at once on one empty database both serve, three times', async () => {
-    for (let time = 0; time < 3; time += 1) {
-      await team(async (env) => {
-        const both = await Promise.all([spawnServer(env), spawnServer(env)]);
-        const [one, other] = await Promise.all(both.map((server) => people(server.anonymous).project()));
-        expect(one?.projectId).not.toBe(other?.projectId);
-        for (const { url } of both) expect((await fetch(`${url}/api/health/ready`)).status).toBe(200);
-        for (const server of both) server.kill();
-        await Promise.all(both.map(({ exited }) => exited));
-      });
-    }
-  }, 120_000);
-
   test.skipIf(!hasRedisServer)(
     'while Redis is away a server starts, serves degraded, and is whole once Redis is there',
     async () => {

@@ -1,0 +1,9 @@
+import { capture } from './programs.mjs';
+import { root } from './root.mjs';
+
+/** Runs the quick cut of `bun run prove`; what it prints is shown only when it fails. */
+export async function runProve(bun, env) {
+  const { code, output } = await capture(bun, ['--no-orphans', 'run', 'prove', '--quick'], { cwd: root, env });
+  if (code !== 0) console.log(output.trim());
+  return code === 0;
+}
