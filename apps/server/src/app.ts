@@ -13,6 +13,7 @@ import { clientIp } from './platform/client-ip.ts';
 import { answerError, createRouter, type HttpEnv } from './platform/http.ts';
 import { projectsRoutes } from './projects/index.ts';
 import { recoveryRoutes } from './recovery/index.ts';
+import { roadmapRoutes } from './roadmap/index.ts';
 import { sessionsRoutes } from './sessions/index.ts';
 import { statusRoutes } from './status/index.ts';
 
@@ -41,6 +42,7 @@ export function createApp({ deps, connection, closing }: AppOptions): Hono<HttpE
     pick,
     endings,
     recovery,
+    roadmap,
     status,
     health,
     feed,
@@ -106,6 +108,7 @@ export function createApp({ deps, connection, closing }: AppOptions): Hono<HttpE
   recoveryRoutes(route, { recovery });
   featuresRoutes(route, { features, pick, endings });
   claimsRoutes(route, { claims, checks });
+  roadmapRoutes(route, { roadmap });
   statusRoutes(route, { status, meta: { version, engines } });
 
   route(api.events, async ({ actor, query, raw }) => {

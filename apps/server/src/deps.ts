@@ -23,6 +23,7 @@ import type { Log } from './platform/log.ts';
 import { createMetrics } from './platform/metrics.ts';
 import { createProjects } from './projects/index.ts';
 import { createRecovery, createSweep } from './recovery/index.ts';
+import { createRoadmap } from './roadmap/index.ts';
 import { createSessions, projectsAlive, type Sessions } from './sessions/index.ts';
 import { createHealth, createStatus } from './status/index.ts';
 
@@ -116,6 +117,7 @@ export async function createDeps({
   const needs = { database, ledger, features, claims, rules };
   const pick = createPick({ ...needs, checks, loseAllStale: (projectId) => recovery.loseStale(projectId) });
   const endings = createEndings(needs);
+  const roadmap = createRoadmap({ database, ledger });
   const cursor = async (projectId: string) => (await feed.page(projectId, undefined, 1)).cursor;
   const status = createStatus({ database, features, checks, sessions, cursor });
   const health = createHealth({ database: database.ping, leases: leases.ping, bus: bus.ping });
@@ -172,6 +174,7 @@ export async function createDeps({
     features,
     pick,
     endings,
+    roadmap,
     status,
     health,
     limits,

@@ -63,6 +63,8 @@ const fields: Partial<Record<keyof typeof api, Record<string, unknown>>> = {
   verifyClaims: { paths: ['a.ts'], fence: 1 },
   claim: { paths: ['a.ts'], fence: 1, featureSlug: 'f', reason: 'R' },
   releaseClaims: { paths: ['a.ts'], fence: 1 },
+  reorderRoadmap: { now: ['f'], later: ['g'] },
+  moveOnRoadmap: { lane: 'now', priority: 1, before: 'g' },
   wsTicket: { projectId: 'x' },
 };
 const nearly = (name: keyof typeof api) => {

@@ -182,6 +182,10 @@ onEachEngineSet('the API description', (set) => {
     await agent.updateFeature({ ...p, slug: 'a', body: { title: 'A', touches: ['a/', 'ro:docs/', 'more.ts'] } });
     await other.availableFeatures(p);
     await lead.listFeatures({ ...p, query: { limit: 2 } });
+    await lead.roadmap(p);
+    await lead.reorderRoadmap({ ...p, body: { now: ['d'], next: ['c', 'b'] } });
+    await lead.moveOnRoadmap({ ...p, slug: 'c', body: { lane: 'next', after: 'b' } });
+    await refusal(lead.moveOnRoadmap({ ...p, slug: 'c', body: { lane: 'next', after: 'd' } }));
     await other.pickNext(p);
     await other.pickNext(p);
     await refusal(other.pickNext(p));

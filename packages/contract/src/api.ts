@@ -27,6 +27,7 @@ import {
 } from './features.ts';
 import { EventsPage, EventsQuery, WsTicket, WsTicketBody } from './feed.ts';
 import { AddMemberBody, CreateProjectBody, Membership, Project, ProjectWithMembers, UpdateProjectBody } from './projects.ts';
+import { MoveBody, ReorderBody, Roadmap } from './roadmap.ts';
 import { ActiveSession, EndSessionBody, Heartbeat, Heartbeats, HeartbeatsBody, OpenSessionBody, Session } from './sessions.ts';
 import { Meta, ProjectStatus } from './status.ts';
 
@@ -335,6 +336,36 @@ export const api = {
     response: Feature,
     errors: ['FENCED', 'INVALID_STATUS_TRANSITION', 'INSUFFICIENT_ROLE'],
     rate: 'claim',
+    role: 'member',
+  }),
+
+  roadmap: route({
+    method: 'get',
+    path: `${P}/roadmap`,
+    summary: 'What is to be done, lane by lane',
+    response: Roadmap,
+    errors: [],
+    rate: 'read',
+    role: 'readonly',
+  }),
+  reorderRoadmap: route({
+    method: 'patch',
+    path: `${P}/roadmap/reorder`,
+    summary: 'Put features of one or more lanes in order; what is not named stays where it is',
+    body: ReorderBody,
+    response: Roadmap,
+    errors: ['INVALID_STATUS_TRANSITION'],
+    rate: 'write',
+    role: 'member',
+  }),
+  moveOnRoadmap: route({
+    method: 'patch',
+    path: `${P}/roadmap/:slug/lane`,
+    summary: 'Move a feature to a lane, and to a place in it',
+    body: MoveBody,
+    response: Feature,
+    errors: ['INVALID_STATUS_TRANSITION'],
+    rate: 'write',
     role: 'member',
   }),
 

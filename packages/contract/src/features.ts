@@ -9,7 +9,7 @@ export const lanes = ['now', 'next', 'later', 'icebox'] as const;
 export const Lane = z.enum(lanes);
 export type Lane = z.infer<typeof Lane>;
 
-const Priority = z.number().min(-1e9).max(1e9).meta({ description: 'Within its lane, lowest first. Default: after the last one.' });
+export const Priority = z.number().min(-1e9).max(1e9).meta({ description: 'Within its lane, lowest first. Default: after the last one.' });
 const Spec = Text(64 * 1024);
 const DependsOn = z.array(Slug).max(50);
 

@@ -6,5 +6,6 @@ export * from './errors.ts';
 export * from './features.ts';
 export * from './feed.ts';
 export * from './projects.ts';
+export * from './roadmap.ts';
 export * from './sessions.ts';
 export * from './status.ts';

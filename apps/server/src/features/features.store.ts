@@ -76,6 +76,21 @@ export async function featuresOf(
   return found.map(clean);
 }
 
+/** What is neither done nor cancelled, as it stands on the roadmap. */
+export async function openFeatures(on: Queryable, projectId: string): Promise<FeatureRow[]> {
+  const found = await rows<Raw>(
+    on,
+    sql`${select} where f.project_id = ${projectId} and f.status in ('draft', 'ready', 'active') order by ${laneOrder}, f.priority, f.id`,
+  );
+  return found.map(clean);
+}
+
+/** Moves features to their places: a row for each that is named. */
+export const setPlaces = (tx: Queryable, places: Array<{ id: string; lane: Lane; priority: number }>) =>
+  tx.execute(sql`
+    update features f set lane = p.lane, priority = p.priority, version = f.version + 1, updated_at = now()
+    from jsonb_to_recordset(${JSON.stringify(places)}::jsonb) as p(id uuid, lane text, priority double precision) where f.id = p.id`);
+
 export type Position = { lane: number; priority: number; id: string };
 
 /** A page after `from` in (lane, priority, id) order: the cursor is the order's own key, so no page skips or repeats a row. */

@@ -1,5 +1,6 @@
 export { createFeatures, type Features } from './features.ts';
-export { featureById, moveOn } from './features.store.ts';
+export { featureById, featureBySlug, type FeatureRow, moveOn, openFeatures, setPlaces, view } from './features.store.ts';
+export { brief } from './refusals.ts';
 export { createEndings } from './endings.ts';
 export { createPick } from './pick.ts';
 export { featuresRoutes } from './features.routes.ts';

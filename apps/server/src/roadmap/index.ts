@@ -1,0 +1,2 @@
+export { createRoadmap } from './roadmap.ts';
+export { roadmapRoutes } from './roadmap.routes.ts';
