@@ -8,6 +8,7 @@ import { addInstallCommands } from './commands/install.ts';
 import { addKeeperCommands } from './commands/keeper.ts';
 import { addLoginCommands } from './commands/login.ts';
 import { addProjectCommands } from './commands/project.ts';
+import { addRoadmapCommands } from './commands/roadmap.ts';
 import { addSessionCommands } from './commands/session.ts';
 import { addSetupCommand } from './commands/setup.ts';
 import { addStatusCommand } from './commands/status.ts';
@@ -80,6 +81,7 @@ function buildProgram(io: Io, exitWith: (code: number) => void): Command {
   addLoginCommands(program, run);
   addProjectCommands(program, run);
   addFeatureCommands(program, run);
+  addRoadmapCommands(program, run);
   addClaimsCommands(program, run);
   addSessionCommands(program, run);
   addStatusCommand(program, run);
