@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { Hono } from 'hono';
+import { type Context, Hono } from 'hono';
 import { cors } from 'hono/cors';
 import { api } from '@nexus/contract';
 import { authRoutes } from './auth/index.ts';
@@ -10,7 +10,7 @@ import { eventsStream, resumeFrom } from './feed/index.ts';
 import { openApiDocument } from './openapi.ts';
 import { AppError, notFound } from './platform/errors.ts';
 import { clientIp } from './platform/client-ip.ts';
-import { answerError, createRouter, type HttpEnv } from './platform/http.ts';
+import { createObserver, createRouter, type HttpEnv, page } from './platform/http.ts';
 import { projectsRoutes } from './projects/index.ts';
 import { recoveryRoutes } from './recovery/index.ts';
 import { roadmapRoutes } from './roadmap/index.ts';
@@ -20,7 +20,7 @@ import { statusRoutes } from './status/index.ts';
 export type AppOptions = {
   deps: Deps;
   /** The peer's address, and what a quiet stream needs; absent where requests come from a test. */
-  connection?: (request: Request) => { ip: string; keepOpen: () => void };
+  connection?: (request: Request) => { ip: () => string; keepOpen: () => void };
   /** Ends every open stream. */
   closing: AbortSignal;
 };
@@ -54,42 +54,35 @@ export function createApp({ deps, connection, closing }: AppOptions): Hono<HttpE
   } = deps;
   const app = new Hono<HttpEnv>();
 
-  app.use(async (c, next) => {
-    const given = c.req.header('x-request-id');
-    c.set('requestId', given && /^[A-Za-z0-9._-]{8,64}$/.test(given) ? given : Bun.randomUUIDv7());
-    c.set('ip', clientIp(connection?.(c.req.raw).ip ?? '127.0.0.1', c.req.header('x-forwarded-for'), config.trustedProxies));
-    // Before the answer is made: afterwards each header copies it.
-    c.header('x-request-id', c.get('requestId'));
-    c.header('x-content-type-options', 'nosniff');
-    c.header('referrer-policy', 'no-referrer');
-    c.header('content-security-policy', "default-src 'none'");
-    const start = performance.now();
-    await next();
-    const route = c.get('route') ?? 'other';
-    metrics.requests.inc({ method: c.req.method, route, status: c.res.status });
-    metrics.duration.observe({ method: c.req.method, route }, (performance.now() - start) / 1000);
+  const observe = createObserver({
+    log,
+    clientIp: (c) => clientIp(connection?.(c.req.raw).ip() ?? '127.0.0.1', c.req.header('x-forwarded-for'), config.trustedProxies),
+    answered(method, route, status, seconds) {
+      metrics.requests.inc({ method, route, status });
+      metrics.duration.observe({ method, route }, seconds);
+    },
+    refused: (code) => metrics.errors.inc({ code }),
   });
   if (config.allowedOrigins.length > 0)
     app.use(
       cors({ origin: config.allowedOrigins, exposeHeaders: ['ratelimit', 'ratelimit-policy', 'retry-after', 'etag', 'x-request-id'] }),
     );
 
-  app.onError((error, c) => {
-    if (error instanceof AppError) metrics.errors.inc({ code: error.code });
-    return answerError(error, c, log);
-  });
-  app.notFound((c) => answerError(new AppError('NOT_FOUND', 'There is no such route. /api/docs lists them all.'), c, log));
+  app.notFound(
+    observe('other', () => {
+      throw new AppError('NOT_FOUND', 'There is no such route. /api/docs lists them all.');
+    }),
+  );
 
   const route = createRouter({
     app,
-    log,
+    observe,
     maxBodyBytes: config.limits.bodyBytes,
     authenticate: async (header, ip) => {
-      await limits.refuseAfterFailures(ip);
       try {
-        return await auth.authenticate(header);
+        return await auth.authenticate(header, () => limits.refuseAfterFailures(ip()));
       } catch (error) {
-        if (error instanceof AppError && error.code === 'INVALID_API_KEY') await limits.failed(ip);
+        if (error instanceof AppError && error.code === 'INVALID_API_KEY') await limits.failed(ip());
         throw error;
       }
     },
@@ -123,24 +116,27 @@ export function createApp({ deps, connection, closing }: AppOptions): Hono<HttpE
     return tickets.issue(actor, body.projectId);
   });
 
-  healthRoutes(app, deps);
-  docsRoutes(app, version);
+  const get: Get = (path, handler) => app.get(path, observe(path, page(handler)));
+  healthRoutes(get, deps);
+  docsRoutes(get, version);
   return app;
 }
 
-function healthRoutes(app: Hono<HttpEnv>, { health, metrics, config, status, sockets }: Deps) {
-  const live = (path: string) => app.get(path, (c) => c.json({ status: 'ok' }));
+type Get = (path: string, handler: (c: Context<HttpEnv>) => Response | Promise<Response>) => void;
+
+function healthRoutes(get: Get, { health, metrics, config, status, sockets }: Deps) {
+  const live = (path: string) => get(path, (c) => c.json({ status: 'ok' }));
   live('/health');
   live('/api/health/live');
   const ready = (path: string, always: boolean) =>
-    app.get(path, async (c) => {
+    get(path, async (c) => {
       const state = await health.check();
       return c.json(state.body, state.ready || always ? 200 : 503);
     });
   ready('/api/health', true);
   ready('/api/health/ready', false);
 
-  app.get('/api/metrics', async (c) => {
+  get('/api/metrics', async (c) => {
     if (config.metricsToken ? c.req.header('authorization') !== `Bearer ${config.metricsToken}` : !config.loopback) {
       throw new AppError('UNAUTHORIZED', 'Beyond loopback, metrics need the bearer token that METRICS_TOKEN sets.');
     }
@@ -157,10 +153,10 @@ function healthRoutes(app: Hono<HttpEnv>, { health, metrics, config, status, soc
   });
 }
 
-function docsRoutes(app: Hono<HttpEnv>, version: string) {
+function docsRoutes(get: Get, version: string) {
   let document: object | undefined;
-  app.get('/api/openapi.json', (c) => c.json((document ??= openApiDocument(version))));
-  app.get('/api/docs', (c) => {
+  get('/api/openapi.json', (c) => c.json((document ??= openApiDocument(version))));
+  get('/api/docs', (c) => {
     c.header('content-security-policy', DOCS_CSP);
     return c.html(`<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Nexus API</title><link rel="stylesheet" href="/api/docs/swagger-ui.css"></head>
 <body><div id="ui"></div><script src="/api/docs/swagger-ui-bundle.js"></script>
@@ -170,8 +166,8 @@ function docsRoutes(app: Hono<HttpEnv>, version: string) {
     ['swagger-ui.css', 'text/css'],
     ['swagger-ui-bundle.js', 'text/javascript'],
   ]);
-  app.get('/api/docs/:asset', (c) => {
-    const name = c.req.param('asset');
+  get('/api/docs/:asset', (c) => {
+    const name = c.req.param('asset') ?? '';
     const type = assets.get(name);
     if (!type) throw notFound();
     return c.body(readFileSync(Bun.resolveSync(`swagger-ui-dist/${name}`, import.meta.dir)), 200, {

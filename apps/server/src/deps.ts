@@ -125,7 +125,7 @@ export async function createDeps({
   const tickets = createTickets({ secret: salt, bus });
   const socket = createFeedSocket({
     feed,
-    authenticate: auth.authenticate,
+    authenticate: (header) => auth.authenticate(header),
     membership: projects.membership,
     keyIsValid: auth.keyIsValid,
     clientIp: (request, server) =>

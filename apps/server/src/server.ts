@@ -5,6 +5,7 @@ import type { SocketData } from './feed/index.ts';
 /** A stream says something every 15 s; one that nobody reads any more is cut after this. */
 const QUIET_SECONDS = 60;
 const DRAIN_MS = 200;
+const socketPath = /^[^:]+:\/\/[^/]+(?:\/api)?\/ws(?:[?#]|$)/;
 
 export type RunningServer = { url: string; port: number; stop: () => Promise<void> };
 
@@ -18,8 +19,7 @@ export async function serve(deps: Deps): Promise<RunningServer> {
     idleTimeout: 60,
     maxRequestBodySize: config.limits.bodyBytes * 4,
     fetch(request, listening) {
-      const { pathname } = new URL(request.url);
-      if (pathname === '/ws' || pathname === '/api/ws') return socket.upgrade(request, listening);
+      if (socketPath.test(request.url)) return socket.upgrade(request, listening);
       return app.fetch(request);
     },
     websocket: socket.handlers,
@@ -27,7 +27,10 @@ export async function serve(deps: Deps): Promise<RunningServer> {
   const app = createApp({
     deps,
     closing: closing.signal,
-    connection: (request) => ({ ip: server.requestIP(request)?.address ?? '', keepOpen: () => server.timeout(request, QUIET_SECONDS) }),
+    connection: (request) => ({
+      ip: () => server.requestIP(request)?.address ?? '',
+      keepOpen: () => server.timeout(request, QUIET_SECONDS),
+    }),
   });
   await deps.start();
   return {

@@ -3,12 +3,16 @@ import type { PathCase } from './claim.ts';
 /** The code points HFS+ ignores in names: git's own list (utf8.c, next_hfs_char), behind CVE-2014-9390. */
 const ignoredByHfs = /[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]/g;
 
+/** Nearly every name; the rest below costs five times as much. */
+const plain = /^[ -~]*$/;
+
 /**
  * One segment's key: equal for all spellings that some file system takes for one name. A wrong "different" corrupts
  * work, a wrong "same" only blocks two files that no macOS or Windows checkout could hold. Idempotent.
  * '' when nothing visible is left.
  */
 export function foldSegment(segment: string, pathCase: PathCase): string {
+  if (plain.test(segment)) return withoutTrail(pathCase === 'insensitive' ? segment.toLowerCase() : segment);
   // Again NFC after the strip: it may have parted a letter from its accent.
   const visible = segment.normalize('NFC').replace(ignoredByHfs, '').normalize('NFC');
   return withoutTrail(pathCase === 'insensitive' ? foldCase(visible) : visible);

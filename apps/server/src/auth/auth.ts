@@ -26,6 +26,7 @@ type Needs = {
 
 /** OWASP's least for argon2id: 37 ms here. Paid at registration and at the first use of a key in a process. */
 const argon = { type: argon2.argon2id, memoryCost: 19_456, timeCost: 2, parallelism: 1 } as const;
+const bearer = /^Bearer +(\S+) *$/i;
 /** How long a revocation may go unseen where the bus did not carry it. */
 const RECHECK_MS = 30_000;
 const FAILURE_MS = 60_000;
@@ -45,18 +46,22 @@ export function createAuth({ database, bus, salt, registration, setupCode, addMe
     onRevoked?.(keyId);
   });
 
-  /** Who a bearer key belongs to. A known key costs one HMAC; the ledger being away does not lock a known key out. */
-  async function authenticate(header: string | null | undefined): Promise<Principal> {
-    const key = header?.match(/^Bearer +(\S+) *$/i)?.[1];
+  /**
+   * Who a bearer key belongs to. A known key costs one HMAC; the ledger being away does not lock a known key out.
+   * `admit` may refuse by throwing, before any work is done for a key that is not known here.
+   */
+  async function authenticate(header: string | null | undefined, admit?: () => Promise<void>): Promise<Principal> {
+    const key = header && bearer.exec(header)?.[1];
     if (!key)
       throw new AppError('UNAUTHORIZED', 'Send your API key as "Authorization: Bearer nxp_…". `nexus login` gets and keeps one.', {
         headers: { 'www-authenticate': 'Bearer' },
       });
-    const parsed = parseKey(key);
-    if (!parsed || parsed.kind === 'nxi') throw invalidKey();
     const mac = macOf(salt, key);
     const hit = verified.get(mac);
     if (hit && Date.now() - hit.checkedAt < RECHECK_MS) return hit.principal;
+    if (!hit) await admit?.();
+    const parsed = parseKey(key);
+    if (!parsed || parsed.kind === 'nxi') throw invalidKey();
     if (refused.has(mac)) throw invalidKey();
     try {
       const asked = keyById(database.db, parsed.keyId);

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Context, Hono } from 'hono';
 import type { z } from 'zod';
-import type { ErrorBody, Role, Route, RouteOutput } from '@nexus/contract';
+import type { ErrorBody, ErrorCode, Role, Route, RouteOutput } from '@nexus/contract';
 import type { Actor, Caller, Idempotency, Principal, SessionActor } from './actor.ts';
 import { AppError, isDatabaseAway, notFound, unavailable } from './errors.ts';
 import type { Log } from './log.ts';
@@ -19,7 +19,6 @@ export type Call<R extends Route> = {
       ? undefined
       : Caller;
   ifMatch: number | undefined;
-  ip: string;
   raw: Request;
 };
 
@@ -42,9 +41,9 @@ export class Answer<T> {
 
 export type RouterNeeds = {
   app: Hono<HttpEnv>;
-  log: Log;
+  observe: Observe;
   maxBodyBytes: number;
-  authenticate: (header: string | null, ip: string) => Promise<Principal>;
+  authenticate: (header: string | null, ip: () => string) => Promise<Principal>;
   /** The caller's role in a project; undefined when it is foreign or does not exist. */
   membership: (engineerId: string, projectId: string) => Promise<Role | undefined>;
   resolveSession: (principal: Principal, projectId: string, name: string) => Promise<Actor['session']>;
@@ -53,30 +52,85 @@ export type RouterNeeds = {
   readingSession: (actor: Actor) => Promise<Actor['session']>;
   /** Runs after a write of a session: it lives. */
   renew: (actor: Actor) => void;
-  limit: (route: Route, keyId: string | undefined, ip: string) => Promise<Record<string, string>>;
+  limit: (route: Route, keyId: string | undefined, ip: () => string) => Promise<Record<string, string>>;
   ready: () => boolean;
 };
 
-export type HttpEnv = { Variables: { requestId: string; ip: string; route: string } };
+export type HttpEnv = { Variables: { requestId: string; ip: () => string; route: string } };
 export type Router = ReturnType<typeof createRouter>;
+type Handler = (c: Context<HttpEnv>) => Promise<Response> | Response;
+type Observe = ReturnType<typeof createObserver>;
+
+/** On every answer. */
+const safety = {
+  'x-content-type-options': 'nosniff',
+  'referrer-policy': 'no-referrer',
+  'content-security-policy': "default-src 'none'",
+};
+const headersOf = (c: Context<HttpEnv>) => ({ ...safety, 'x-request-id': c.get('requestId') });
+
+/**
+ * What every request gets, whatever answers it: an id, a body for its error, a place in the metrics. Around each handler
+ * and not a middleware: Hono calls a lone handler directly, which a heartbeat notices.
+ */
+export function createObserver({
+  log,
+  clientIp,
+  answered,
+  refused,
+}: {
+  log: Log;
+  clientIp: (c: Context<HttpEnv>) => string;
+  answered: (method: string, route: string, status: number, seconds: number) => void;
+  refused: (code: ErrorCode) => void;
+}) {
+  return (route: string, handler: Handler) =>
+    async (c: Context<HttpEnv>): Promise<Response> => {
+      const start = performance.now();
+      const given = c.req.header('x-request-id');
+      c.set('requestId', given && /^[A-Za-z0-9._-]{8,64}$/.test(given) ? given : Bun.randomUUIDv7());
+      c.set('ip', () => clientIp(c));
+      c.set('route', route);
+      let response: Response;
+      try {
+        response = await handler(c);
+      } catch (error) {
+        if (error instanceof AppError) refused(error.code);
+        response = answerError(error, c, log);
+      }
+      answered(c.req.method, route, response.status, (performance.now() - start) / 1000);
+      return response;
+    };
+}
+
+/** A page or a file: an answer that no route of the contract describes. */
+export const page =
+  (handler: Handler): Handler =>
+  async (c) => {
+    const response = await handler(c);
+    for (const [name, value] of Object.entries(headersOf(c))) if (!response.headers.has(name)) response.headers.set(name, value);
+    return response;
+  };
 
 const rank: Record<Role, number> = { readonly: 0, member: 1, lead: 2 };
 
 /** Registers routes of the contract: authenticate, limit, parse, act, answer. */
 export function createRouter(needs: RouterNeeds) {
-  const { app } = needs;
+  const { app, observe } = needs;
 
   function route<const R extends Route>(
     definition: R,
     handler: (call: Call<R>) => Promise<RouteOutput<R> | Answer<RouteOutput<R>> | Response>,
   ): void {
     const path = `/api${definition.path}`;
-    app.on(definition.method.toUpperCase(), path, async (c) => {
-      c.set('route', path);
+    const method = definition.method.toUpperCase();
+    app.on(method, path, observe(path, answer));
+
+    async function answer(c: Context<HttpEnv>): Promise<Response> {
       if (!needs.ready()) throw unavailable('The server is starting, or stopping, and');
       const ip = c.get('ip');
       const principal = definition.open ? undefined : await needs.authenticate(c.req.header('authorization') ?? null, ip);
-      for (const [name, value] of Object.entries(await needs.limit(definition, principal?.keyId, ip))) c.header(name, value);
+      const limits = await needs.limit(definition, principal?.keyId, ip);
       const params = c.req.param() as Record<string, string>;
       // No name has a NUL, and PostgreSQL takes none.
       if (Object.values(params).some((value) => value.includes('\u0000'))) throw notFound();
@@ -96,19 +150,22 @@ export function createRouter(needs: RouterNeeds) {
         body,
         query,
         actor,
-        ip,
         ifMatch: definition.method === 'patch' ? ifMatchOf(c) : undefined,
         raw: c.req.raw,
       } as Call<R>;
       const result = await handler(call);
       if (definition.method !== 'get' && definition.role && definition.rate !== 'check') needs.renew(actor as Actor);
-      if (result instanceof Response) return result;
-      if (result instanceof Answer) {
-        for (const [name, value] of Object.entries(result.headers)) c.header(name, value);
-        return c.json({ data: result.data, ...(result.message ? { message: result.message } : {}) }, result.status);
+      const headers = { ...headersOf(c), ...limits };
+      if (result instanceof Response) {
+        for (const [name, value] of Object.entries(headers)) result.headers.set(name, value);
+        return result;
       }
-      return c.json({ data: result }, definition.status ?? 200);
-    });
+      if (result instanceof Answer) {
+        const { data, message, status } = result;
+        return json(message === undefined ? { data } : { data, message }, status, { ...headers, ...result.headers });
+      }
+      return json({ data: result }, definition.status ?? 200, headers);
+    }
   }
 
   async function inProject(caller: Caller, projectId: string, definition: Route, c: Context<HttpEnv>): Promise<Actor> {
@@ -132,6 +189,9 @@ export function createRouter(needs: RouterNeeds) {
 
   return route;
 }
+
+const json = (body: object, status: number, headers: Record<string, string>) =>
+  new Response(JSON.stringify(body), { status, headers: { ...headers, 'content-type': 'application/json' } });
 
 async function readBody(c: Context<HttpEnv>, definition: Route, maxBytes: number): Promise<{ text: string; body: unknown }> {
   if (!definition.body) return { text: '', body: undefined };
@@ -204,7 +264,7 @@ function ifMatchOf(c: Context): number | undefined {
 }
 
 /** One body for every error, and a log line for those that are ours. */
-export function answerError(error: unknown, c: Context<HttpEnv>, log: Log): Response {
+function answerError(error: unknown, c: Context<HttpEnv>, log: Log): Response {
   const refusal = error instanceof AppError ? error : isDatabaseAway(error) ? unavailable('The database', error) : undefined;
   const requestId = c.get('requestId');
   if (!refusal) log.error({ err: error, requestId, route: c.get('route') }, 'a bug: the request failed');
@@ -213,8 +273,8 @@ export function answerError(error: unknown, c: Context<HttpEnv>, log: Log): Resp
   const body: ErrorBody = {
     error: { code: known.code, message: known.message, ...(known.details === undefined ? {} : { details: known.details }), requestId },
   };
-  const headers = { ...known.headers, 'x-request-id': requestId };
-  if (!c.req.header('accept')?.includes('application/problem+json')) return c.json(body, known.status, headers);
+  const headers = { ...headersOf(c), ...known.headers };
+  if (!c.req.header('accept')?.includes('application/problem+json')) return json(body, known.status, headers);
   const problem = {
     type: `urn:nexus:error:${known.code.toLowerCase().replaceAll('_', '-')}`,
     title: known.code,
@@ -225,5 +285,8 @@ export function answerError(error: unknown, c: Context<HttpEnv>, log: Log): Resp
     requestId,
     details: known.details,
   };
-  return c.body(JSON.stringify(problem), known.status, { ...headers, 'content-type': 'application/problem+json' });
+  return new Response(JSON.stringify(problem), {
+    status: known.status,
+    headers: { ...headers, 'content-type': 'application/problem+json' },
+  });
 }

@@ -15,10 +15,10 @@ export function createLimits(limits: Limits) {
   for (const [name, points] of Object.entries(limits))
     if (points > 0) limiters.set(name, new RateLimiterMemory({ points, duration: MINUTE }));
 
-  const who = (keyId: string | undefined, ip: string) => keyId ?? `ip ${network(ip)}`;
+  const who = (keyId: string | undefined, ip: () => string) => keyId ?? `ip ${network(ip())}`;
 
   /** Counts a request; answers the headers that tell what is left. Throws RATE_LIMITED. */
-  async function take({ rate }: Route, keyId: string | undefined, ip: string): Promise<Record<string, string>> {
+  async function take({ rate }: Route, keyId: string | undefined, ip: () => string): Promise<Record<string, string>> {
     const limiter = limiters.get(rate);
     if (!limiter) return {};
     try {
