@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { CliError } from './errors.ts';
 import { readJson } from './files.ts';
 import { excludeFromGit, type Worktree } from './git.ts';
+import { decisionsMarkdown, type Known, learningsMarkdown } from './known.ts';
 import { clean, cleanBlock, safeJson } from './text.ts';
 
 /** Writes the picked feature where its agent finds it: `.nexus/active/<slug>/`. Answers the spec's path. */
@@ -21,6 +22,19 @@ export function exportFeature(worktree: Worktree, feature: Feature): string {
   writeFileSync(join(dir, 'claims.txt'), touches.map((path) => `${clean(path)}\n`).join(''));
   writeFileSync(join(dir, 'feature.json'), `${safeJson(feature, 2)}\n`);
   return spec;
+}
+
+/** What was learned and decided on it so far, beside its spec. */
+export function exportKnown(worktree: Worktree, slug: string, { learnings, decisions }: Known): void {
+  const dir = featureDir(worktree, slug);
+  exists(worktree, slug);
+  for (const [name, text] of [
+    ['learnings.md', learnings.length > 0 && learningsMarkdown(learnings)],
+    ['decisions.md', decisions.length > 0 && decisionsMarkdown(decisions)],
+  ] as const) {
+    if (text) writeFileSync(join(dir, name), text);
+    else rmSync(join(dir, name), { force: true });
+  }
 }
 
 /** Takes it away when the work is over; nothing happens where there was none. */

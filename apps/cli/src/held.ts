@@ -1,27 +1,36 @@
 import { NexusError } from '@nexus/client';
 import type { Feature } from '@nexus/contract';
-import { exportFeature, removeExport } from './active.ts';
+import { exportFeature, exportKnown, removeExport } from './active.ts';
 import type { Context } from './context.ts';
 import { CliError, usage } from './errors.ts';
+import { knownOf } from './known.ts';
 import { clean, shortId } from './text.ts';
 
 /** The slug as given, or that of the one feature which this session holds. */
 export async function heldSlug(context: Context, given: string | undefined): Promise<string> {
   if (given !== undefined) return given;
-  const { id: projectId, client } = await context.project();
-  const own = await context.sessions();
-  const acting = own.acting();
-  const { activeFeatures, sessions } = await client.status({ projectId });
-  const sessionId = sessions.find((session) => `${session.agent}:${session.agentSessionId}` === acting)?.id ?? acting;
-  const [first, ...others] = activeFeatures.filter((feature) => feature.heldBy?.sessionId === sessionId).map((feature) => feature.slug);
+  const { slugs, sessionId, live } = await holdings(context);
+  const [first, ...others] = slugs;
   if (first === undefined) {
+    const { id: projectId, client } = await context.project();
     // A session that was lost says so itself, and who has its feature now.
-    if (own.rememberedId() !== undefined && !sessions.some((session) => session.id === sessionId))
-      await client.heartbeat({ projectId, sessionId });
+    if ((await context.sessions()).rememberedId() !== undefined && !live) await client.heartbeat({ projectId, sessionId });
     throw new CliError('notFound', 'NOTHING_HELD', 'This session holds no feature. Name one, or see `nexus status`.');
   }
   if (others.length > 0) throw usage(`This session holds ${[first, ...others].map(clean).join(', ')}. Name the one you mean.`);
   return first;
+}
+
+/** What this terminal's session holds; nothing when it has none, or a lost one. */
+export const heldSlugs = async (context: Context): Promise<string[]> => (await holdings(context)).slugs;
+
+async function holdings(context: Context): Promise<{ slugs: string[]; sessionId: string; live: boolean }> {
+  const { id: projectId, client } = await context.project();
+  const acting = (await context.sessions()).acting();
+  const { activeFeatures, sessions } = await client.status({ projectId });
+  const sessionId = sessions.find((session) => `${session.agent}:${session.agentSessionId}` === acting)?.id ?? acting;
+  const slugs = activeFeatures.filter((feature) => feature.heldBy?.sessionId === sessionId).map((feature) => feature.slug);
+  return { slugs, sessionId, live: sessions.some((session) => session.id === sessionId) };
 }
 
 /** Acts as the session that this terminal had, alive or lost; says so plainly when it never had any. */
@@ -67,7 +76,10 @@ async function exported(context: Context, feature: Feature): Promise<string | nu
   const worktree = await context.worktree();
   if (worktree === undefined) return null;
   try {
-    return exportFeature(worktree, feature);
+    const { id: projectId, client } = await context.project();
+    const spec = exportFeature(worktree, feature);
+    exportKnown(worktree, feature.slug, await knownOf(client, projectId, feature.slug));
+    return spec;
   } catch (error) {
     context.out.warn(`the feature's files were not written: ${error instanceof Error ? error.message : String(error)}`);
     return null;

@@ -96,6 +96,8 @@ describe('output', () => {
       ['feature', 'pick'],
       ['feature', 'done'],
       ['claims', 'check'],
+      ['learn'],
+      ['decision', 'create'],
       ['session', 'end'],
       ['keeper', 'status'],
     ]) {

@@ -1,11 +1,13 @@
 import { Command, CommanderError } from 'commander';
 import { addClaimsCommands } from './commands/claims.ts';
 import { createRunner } from './commands/command.ts';
+import { addDecisionCommands } from './commands/decision.ts';
 import { addDoctorCommand } from './commands/doctor.ts';
 import { addFeatureCommands } from './commands/feature.ts';
 import { addGitHookCommand } from './commands/git-hook.ts';
 import { addInstallCommands } from './commands/install.ts';
 import { addKeeperCommands } from './commands/keeper.ts';
+import { addLearnCommands } from './commands/learn.ts';
 import { addLoginCommands } from './commands/login.ts';
 import { addProjectCommands } from './commands/project.ts';
 import { addRoadmapCommands } from './commands/roadmap.ts';
@@ -83,6 +85,8 @@ function buildProgram(io: Io, exitWith: (code: number) => void): Command {
   addFeatureCommands(program, run);
   addRoadmapCommands(program, run);
   addClaimsCommands(program, run);
+  addLearnCommands(program, run);
+  addDecisionCommands(program, run);
   addSessionCommands(program, run);
   addStatusCommand(program, run);
   addWatchCommand(program, run);

@@ -7,6 +7,7 @@ import { claimsRoutes } from './claims/index.ts';
 import type { Deps } from './deps.ts';
 import { featuresRoutes } from './features/index.ts';
 import { eventsStream, resumeFrom } from './feed/index.ts';
+import { knowledgeRoutes } from './knowledge/index.ts';
 import { openApiDocument } from './openapi.ts';
 import { AppError, notFound } from './platform/errors.ts';
 import { clientIp } from './platform/client-ip.ts';
@@ -102,6 +103,7 @@ export function createApp({ deps, connection, closing }: AppOptions): Hono<HttpE
   featuresRoutes(route, { features, pick, endings });
   claimsRoutes(route, { claims, checks });
   roadmapRoutes(route, { roadmap });
+  knowledgeRoutes(route, deps);
   statusRoutes(route, { status, meta: { version, engines } });
 
   route(api.events, async ({ actor, query, raw }) => {

@@ -15,6 +15,7 @@ import { createMemoryLeases } from './engines/leases/memory.ts';
 import { createRedisLeases } from './engines/leases/redis.ts';
 import { createEndings, createFeatures, createPick } from './features/index.ts';
 import { createFeed, createFeedSocket, createTickets } from './feed/index.ts';
+import { createDecisions, createLearnings } from './knowledge/index.ts';
 import { createLedger } from './ledger/index.ts';
 import { clientIp } from './platform/client-ip.ts';
 import { createFailpoint } from './platform/failpoints.ts';
@@ -118,6 +119,8 @@ export async function createDeps({
   const pick = createPick({ ...needs, checks, loseAllStale: (projectId) => recovery.loseStale(projectId) });
   const endings = createEndings(needs);
   const roadmap = createRoadmap({ database, ledger });
+  const learnings = createLearnings(needs);
+  const decisions = createDecisions(needs);
   const cursor = async (projectId: string) => (await feed.page(projectId, undefined, 1)).cursor;
   const status = createStatus({ database, features, checks, sessions, cursor });
   const health = createHealth({ database: database.ping, leases: leases.ping, bus: bus.ping });
@@ -175,6 +178,8 @@ export async function createDeps({
     pick,
     endings,
     roadmap,
+    learnings,
+    decisions,
     status,
     health,
     limits,

@@ -65,6 +65,9 @@ const fields: Partial<Record<keyof typeof api, Record<string, unknown>>> = {
   releaseClaims: { paths: ['a.ts'], fence: 1 },
   reorderRoadmap: { now: ['f'], later: ['g'] },
   moveOnRoadmap: { lane: 'now', priority: 1, before: 'g' },
+  addLearning: { content: 'C', kind: 'note', tags: ['t'], fence: 1 },
+  addNote: { content: 'C', kind: 'note', tags: ['t'] },
+  addDecision: { title: 'T', decision: 'D', rationale: 'R', alternatives: 'A', featureSlug: 'f', supersedes: '1' },
   wsTicket: { projectId: 'x' },
 };
 const nearly = (name: keyof typeof api) => {
@@ -100,9 +103,24 @@ onEachEngineSet('bad input', (set) => {
   });
   afterAll(() => server.stop());
 
-  type Sent = { body?: unknown; headers?: Record<string, string>; query?: string; slug?: string; sessionId?: string; project?: string };
-  const send = (route: Route, { body, headers = {}, query = '', slug = 'f', sessionId = session, project = projectId }: Sent = {}) => {
-    const path = route.path.replace(':projectId', project).replace(':sessionId', sessionId).replace(':slug', slug);
+  type Sent = {
+    body?: unknown;
+    headers?: Record<string, string>;
+    query?: string;
+    slug?: string;
+    sessionId?: string;
+    decisionId?: string;
+    project?: string;
+  };
+  const send = (
+    route: Route,
+    { body, headers = {}, query = '', slug = 'f', sessionId = session, decisionId = '1', project = projectId }: Sent = {},
+  ) => {
+    const path = route.path
+      .replace(':projectId', project)
+      .replace(':sessionId', sessionId)
+      .replace(':slug', slug)
+      .replace(':decisionId', decisionId);
     return raw(server, route.method.toUpperCase(), `/api${path}${query}`, { key, headers, ...(body === undefined ? {} : { body }) });
   };
   const head = async () => (await eventsOf(crew.lead, projectId)).length;
@@ -148,6 +166,9 @@ onEachEngineSet('bad input', (set) => {
         'claim',
         'heartbeats',
         'acceptInvitation',
+        'addLearning',
+        'addNote',
+        'addDecision',
       ] as const) {
         await expectRefused(name, api[name], { body: '' }, /./);
         await expectRefused(name, api[name], { body: '{}' }, /./);
@@ -209,6 +230,12 @@ onEachEngineSet('bad input', (set) => {
       ['addMember', { email: 'x' }, /^email$/],
       ['addMember', { engineerId: 'a', role: 'owner' }, /^role$/],
       ['createInvitation', { expiresInHours: 0 }, /^expiresInHours$/],
+      ['addLearning', { content: ' ' }, /^content$/],
+      ['addLearning', { content: 'C', kind: 'tip' }, /^kind$/],
+      ['addLearning', { content: 'C', tags: ['No Tag'] }, /^tags.0$/],
+      ['addNote', { content: 'C', fence: 1 }, /^fence$/],
+      ['addDecision', { title: 'T', decision: 'a\u0000' }, /^decision$/],
+      ['addDecision', { title: 'T', decision: 'D', featureSlug: 'No Slug' }, /^featureSlug$/],
       ['createProject', { name: 'P', slug: '-' }, /^slug$/],
       ['createProject', { name: 'P', slug: 'p', repoUrl: 'a\u0000' }, /^repoUrl$/],
       ['register', { name: 'a\u0007', email: 'a@example.org' }, /^name$/],
@@ -241,6 +268,10 @@ onEachEngineSet('bad input', (set) => {
         ['listFeatures', '?cursor=W10', /^cursor$/],
         ['listFeatures', `?cursor=${Buffer.from('[1,2,"x"]').toString('base64url')}`, /^cursor$/],
         ['listFeatures', `?cursor=${'x'.repeat(600)}`, /^cursor$/],
+        ['listNotes', '?scope=all', /^scope$/],
+        ['listLearnings', '?kind=tip', /^kind$/],
+        ['listDecisions', '?current=yes', /^current$/],
+        ['listDecisions', '?cursor=W10', /^cursor$/],
         ['events', '?after=zzz', /^after$/],
         ['events', '?after=-1', /^after$/],
         ['events', `?after=${crypto.randomUUID()}.${'9'.repeat(20)}`, /^after$/],
@@ -302,7 +333,7 @@ onEachEngineSet('bad input', (set) => {
       ];
       for (const [name, route] of routes.filter(([, { path }]) => path.includes(':'))) {
         for (const value of garbage) {
-          for (const part of ['project', 'sessionId', 'slug'].filter((part) => route.path.includes(part))) {
+          for (const part of ['project', 'sessionId', 'slug', 'decisionId'].filter((part) => route.path.includes(part))) {
             const { status } = await send(route, { [part]: value, body: fields[name] && '{}' });
             expect([name, part, value.slice(0, 12), [400, 404].includes(status)]).toEqual([name, part, value.slice(0, 12), true]);
           }

@@ -211,6 +211,14 @@ onEachEngineSet('the API description', (set) => {
     await other.doneFeature({ ...p, slug: 'a' });
     await lead.getFeature({ ...p, slug: 'a' });
     await lead.endSession({ ...p, sessionId, body: {} });
+    await lead.addLearning({ ...p, slug: 'a', body: { content: 'L', kind: 'pitfall', tags: ['t'] } });
+    await lead.listLearnings({ ...p, slug: 'a' });
+    await lead.addNote({ ...p, body: { content: 'N' } });
+    await lead.listNotes({ ...p, query: { scope: 'project' } });
+    await lead.addDecision({ ...p, body: { title: 'D', decision: 'D', featureSlug: 'a' } });
+    await lead.addDecision({ ...p, body: { title: 'E', decision: 'E', supersedes: '1' } });
+    await lead.listDecisions({ ...p, query: { current: 'true' } });
+    await lead.getDecision({ ...p, decisionId: '1' });
     await lead.events({ ...p, query: { after: '0' } });
     await lead.wsTicket({ body: { projectId } });
 

@@ -5,6 +5,7 @@ export * from './common.ts';
 export * from './errors.ts';
 export * from './features.ts';
 export * from './feed.ts';
+export * from './knowledge.ts';
 export * from './projects.ts';
 export * from './roadmap.ts';
 export * from './sessions.ts';

@@ -1,0 +1,72 @@
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'bun:test';
+import { onEachEngineSet, startServer, type TestServer } from '../../server/test/harness.ts';
+import { type Checkout, makeCheckout } from './lib/checkout.ts';
+
+onEachEngineSet('knowledge in a repository', (set) => {
+  let server: TestServer;
+  let projectId: string;
+  let ann: Checkout;
+  let bob: Checkout;
+
+  beforeAll(async () => {
+    server = await startServer(set, { REGISTRATION: 'open' });
+  });
+  afterAll(() => server.stop());
+  beforeEach(async () => {
+    const { projectId: id, lead } = await server.project();
+    projectId = id;
+    const other = await server.engineer('Bob');
+    await lead.addMember({ projectId, body: { engineerId: other.engineer.id } });
+    ann = await checkout(lead.options.apiKey, 'a1');
+    bob = await checkout(other.options.apiKey, 'b1');
+  });
+  afterEach(() => {
+    ann.remove();
+    bob.remove();
+  });
+  const checkout = async (key: string | undefined, agentSession: string): Promise<Checkout> => {
+    const env = { NEXUS_SERVER_URL: server.url, NEXUS_TOKEN: key ?? '', NEXUS_AGENT: 'claude', NEXUS_AGENT_SESSION: agentSession };
+    const made = await makeCheckout(env);
+    made.write('.nexus.json', JSON.stringify({ server: server.url, projectId, slug: 'p' }));
+    return made;
+  };
+  const ok = async (here: Checkout, ...args: string[]): Promise<string> => {
+    const { code, out, err } = await here.nexus(...args);
+    expect([args, code, code === 0 ? '' : err]).toEqual([args, 0, '']);
+    return out;
+  };
+
+  test('what one terminal learns and decides is in the files of the next that picks the feature', async () => {
+    await ok(ann, 'feature', 'create', '--title', 'Login', '--touches', 'src/', '--ready');
+    await ok(ann, 'feature', 'pick', 'login');
+    expect(await ok(ann, 'learn', 'Tokens', 'expire', 'in', 'UTC', '--kind', 'pitfall', '--tag', 'auth')).toBe('Kept for login\n');
+    await ok(ann, 'decision', 'create', '--title', 'Cookies', '--decision', 'HttpOnly', '--feature', 'login');
+    await ok(ann, 'decision', 'create', '--title', 'Bearer keys', '--decision', 'In the header', '--feature', 'login', '--supersedes', '1');
+    await ok(ann, 'feature', 'release');
+
+    const picked = await bob.nexus('feature', 'pick', 'login');
+    expect(picked.code).toBe(0);
+    expect(bob.read('.nexus/active/login/learnings.md')).toMatch(/Tokens expire in UTC\n\n— Lead, \d{4}-\d\d-\d\d, pitfall #auth/);
+    expect(bob.read('.nexus/active/login/decisions.md')).toMatch(/## 1\. Cookies \(replaced\)[^]*## 2\. Bearer keys\n\nIn the header/);
+
+    const stale = await ann.nexus('learn', 'Too late', '--feature', 'login', '--fence', '1');
+    expect(stale).toMatchObject({ code: 0, err: expect.stringContaining('a note of the project') });
+    expect(await ok(ann, 'learn', 'Of the project', '--no-feature')).toBe('Kept as a note of the project\n');
+    expect(await ok(ann, 'learn', 'Of the project as well')).toBe('Kept as a note of the project\n');
+    expect(await ok(bob, 'learnings', 'login')).toMatch(/login \(project note\)[^]*Too late[^]*pitfall {2}login {2}Lead {2}#auth/);
+    expect(await ok(bob, 'decision', 'list', '--current')).not.toContain('Cookies');
+    expect(await ok(bob, 'decision', 'show', '1')).toContain('> 1. Cookies (replaced)\n    2. Bearer keys (stands)');
+  });
+
+  test('refusals tell what to do, and exit with what they are', async () => {
+    expect(await ann.nexus('decision', 'show', '7')).toMatchObject({ code: 5 });
+    expect(await ann.nexus('learn', 'x', '--feature', 'nothing')).toMatchObject({ code: 5 });
+    expect(await ann.nexus('learn', 'x', '--no-feature', '--fence', '1')).toMatchObject({ code: 2 });
+    expect(await ann.nexus('learn', '')).toMatchObject({ code: 2 });
+    await ok(ann, 'decision', 'create', '--title', 'A', '--decision', 'a');
+    await ok(ann, 'decision', 'create', '--title', 'B', '--decision', 'b', '--supersedes', '1');
+    const twice = await ann.nexus('decision', 'create', '--title', 'C', '--decision', 'c', '--supersedes', '1');
+    expect(twice).toMatchObject({ code: 3, err: expect.stringContaining('replaced by 2 (B)') });
+    expect(JSON.parse(await ok(ann, '--json', 'decision', 'list'))).toMatchObject({ items: [{ number: 2 }, { number: 1 }] });
+  });
+});

@@ -1,0 +1,3 @@
+export { createDecisions } from './decisions.ts';
+export { createLearnings } from './learnings.ts';
+export { knowledgeRoutes } from './knowledge.routes.ts';
