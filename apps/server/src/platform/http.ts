@@ -56,7 +56,7 @@ export type RouterNeeds = {
   ready: () => boolean;
 };
 
-export type HttpEnv = { Variables: { requestId: string; ip: () => string; route: string } };
+export type HttpEnv = { Variables: { requestId: string; ip: () => string; route: string; headers: Record<string, string> } };
 export type Router = ReturnType<typeof createRouter>;
 type Handler = (c: Context<HttpEnv>) => Promise<Response> | Response;
 type Observe = ReturnType<typeof createObserver>;
@@ -67,7 +67,6 @@ const safety = {
   'referrer-policy': 'no-referrer',
   'content-security-policy': "default-src 'none'",
 };
-const headersOf = (c: Context<HttpEnv>) => ({ ...safety, 'x-request-id': c.get('requestId') });
 
 /**
  * What every request gets, whatever answers it: an id, a body for its error, a place in the metrics. Around each handler
@@ -89,6 +88,7 @@ export function createObserver({
       const start = performance.now();
       const given = c.req.header('x-request-id');
       c.set('requestId', given && /^[A-Za-z0-9._-]{8,64}$/.test(given) ? given : Bun.randomUUIDv7());
+      c.set('headers', { ...safety, 'x-request-id': c.get('requestId') });
       c.set('ip', () => clientIp(c));
       c.set('route', route);
       let response: Response;
@@ -108,7 +108,7 @@ export const page =
   (handler: Handler): Handler =>
   async (c) => {
     const response = await handler(c);
-    for (const [name, value] of Object.entries(headersOf(c))) if (!response.headers.has(name)) response.headers.set(name, value);
+    for (const [name, value] of Object.entries(c.get('headers'))) if (!response.headers.has(name)) response.headers.set(name, value);
     return response;
   };
 
@@ -130,7 +130,7 @@ export function createRouter(needs: RouterNeeds) {
       if (!needs.ready()) throw unavailable('The server is starting, or stopping, and');
       const ip = c.get('ip');
       const principal = definition.open ? undefined : await needs.authenticate(c.req.header('authorization') ?? null, ip);
-      const limits = await needs.limit(definition, principal?.keyId, ip);
+      const headers = Object.assign(c.get('headers'), await needs.limit(definition, principal?.keyId, ip));
       const params = c.req.param() as Record<string, string>;
       // No name has a NUL, and PostgreSQL takes none.
       if (Object.values(params).some((value) => value.includes('\u0000'))) throw notFound();
@@ -155,7 +155,6 @@ export function createRouter(needs: RouterNeeds) {
       } as Call<R>;
       const result = await handler(call);
       if (definition.method !== 'get' && definition.role && definition.rate !== 'check') needs.renew(actor as Actor);
-      const headers = { ...headersOf(c), ...limits };
       if (result instanceof Response) {
         for (const [name, value] of Object.entries(headers)) result.headers.set(name, value);
         return result;
@@ -273,7 +272,7 @@ function answerError(error: unknown, c: Context<HttpEnv>, log: Log): Response {
   const body: ErrorBody = {
     error: { code: known.code, message: known.message, ...(known.details === undefined ? {} : { details: known.details }), requestId },
   };
-  const headers = { ...headersOf(c), ...known.headers };
+  const headers = { ...c.get('headers'), ...known.headers };
   if (!c.req.header('accept')?.includes('application/problem+json')) return json(body, known.status, headers);
   const problem = {
     type: `urn:nexus:error:${known.code.toLowerCase().replaceAll('_', '-')}`,
