@@ -1,14 +1,19 @@
 import { connect, createServer } from 'node:net';
 
-/** A TCP port of 127.0.0.1 that nobody listens on. */
+/**
+ * A TCP port of 127.0.0.1 that nobody listens on, and that no outgoing connection is given (those lie above 32768): what
+ * is stopped and started again finds it free.
+ */
 export function freePort() {
   return new Promise((resolve, reject) => {
     const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
+    const attempt = () => server.listen(20_000 + Math.floor(Math.random() * 10_000), '127.0.0.1');
+    server.on('error', (error) => (error.code === 'EADDRINUSE' ? attempt() : reject(error)));
+    server.on('listening', () => {
       const { port } = server.address();
       server.close(() => resolve(port));
     });
+    attempt();
   });
 }
 

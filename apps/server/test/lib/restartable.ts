@@ -1,11 +1,20 @@
 import { type Client, createClient } from '@nexus/client';
 import { type ServerProcess, spawnServer } from '../harness.ts';
 
-/** A port that nobody listens on now. */
+/**
+ * A port that nobody listens on now, and that no outgoing connection is given (those lie above 32768): a server that is
+ * killed finds it free again.
+ */
 export function freePort(): number {
-  const listener = Bun.listen({ hostname: '127.0.0.1', port: 0, socket: { data: () => undefined } });
-  listener.stop(true);
-  return listener.port;
+  for (;;) {
+    const port = 20_000 + Math.floor(Math.random() * 10_000);
+    try {
+      Bun.listen({ hostname: '127.0.0.1', port, socket: { data: () => undefined } }).stop(true);
+      return port;
+    } catch (error) {
+      if ((error as { code?: unknown }).code !== 'EADDRINUSE') throw error;
+    }
+  }
 }
 
 export type Restartable = Awaited<ReturnType<typeof restartableServer>>;
