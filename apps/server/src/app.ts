@@ -37,6 +37,7 @@ export function createApp({ deps, connection, closing }: AppOptions): Hono<HttpE
     auth,
     projects,
     sessions,
+    checkpoints,
     claims,
     checks,
     features,
@@ -98,7 +99,7 @@ export function createApp({ deps, connection, closing }: AppOptions): Hono<HttpE
   });
   authRoutes(route, { auth });
   projectsRoutes(route, { projects });
-  sessionsRoutes(route, { sessions });
+  sessionsRoutes(route, { sessions, checkpoints });
   recoveryRoutes(route, { recovery });
   featuresRoutes(route, { features, pick, endings });
   claimsRoutes(route, { claims, checks });

@@ -62,6 +62,8 @@ export const environment = z.object({
   LIMIT_BODY_KB: z.coerce.number().int().min(1).max(10_240).default(256),
   EVENT_RETENTION_DAYS: z.coerce.number().min(0).default(7),
   EVENT_RETENTION_COUNT: z.coerce.number().int().min(0).default(10_000),
+  CHECKPOINT_RETENTION_DAYS: z.coerce.number().min(0).max(36_500).default(30),
+  CHECKPOINT_RETENTION_COUNT: z.coerce.number().int().min(1).max(1_000_000).default(20),
   NEXUS_CRASH: z.string().optional(),
   XDG_DATA_HOME: z.string().optional(),
   I_KNOW: flag.default(false),
@@ -136,6 +138,7 @@ export function parseConfig(env: Record<string, string | undefined>) {
       bodyBytes: e.LIMIT_BODY_KB * 1024,
     },
     events: { keepDays: e.EVENT_RETENTION_DAYS, keepCount: e.EVENT_RETENTION_COUNT },
+    checkpoints: { keepDays: e.CHECKPOINT_RETENTION_DAYS, keepCount: e.CHECKPOINT_RETENTION_COUNT },
     crash: e.NEXUS_CRASH,
   };
 }

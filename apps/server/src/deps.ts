@@ -25,7 +25,7 @@ import { createMetrics } from './platform/metrics.ts';
 import { createProjects } from './projects/index.ts';
 import { createRecovery, createSweep } from './recovery/index.ts';
 import { createRoadmap } from './roadmap/index.ts';
-import { createSessions, projectsAlive, type Sessions } from './sessions/index.ts';
+import { createCheckpoints, createSessions, projectsAlive, type Sessions } from './sessions/index.ts';
 import { createHealth, createStatus } from './status/index.ts';
 
 export type Deps = Awaited<ReturnType<typeof createDeps>>;
@@ -115,6 +115,7 @@ export async function createDeps({
   const claims = createClaims({ ledger, rules, deadlines, loseStale: recovery.loseStale, over: recovery.over });
   const checks = createChecks({ database, leases, rules, deadlines, storeWasAway: index.wasAway, beat: sessions.heartbeat });
   const features = createFeatures({ database, ledger, claims, rules, deadlines });
+  const checkpoints = createCheckpoints({ database, ledger, sessions, standing: features.standing, over: recovery.over });
   const needs = { database, ledger, features, claims, rules };
   const pick = createPick({ ...needs, checks, loseAllStale: (projectId) => recovery.loseStale(projectId) });
   const endings = createEndings(needs);
@@ -153,6 +154,7 @@ export async function createDeps({
     log,
     parkedMs: config.leases.parkedMs,
     events: config.events,
+    checkpoints: config.checkpoints,
     // The logical clock is to be looked at twice in its greatest step.
     everyMs: Math.min(1000, config.leases.maxStepMs / 2),
   });
@@ -171,6 +173,7 @@ export async function createDeps({
     projects,
     auth,
     sessions,
+    checkpoints,
     recovery,
     claims,
     checks,

@@ -38,7 +38,7 @@ function operation(name: string, route: Route) {
     },
     ...(route.body ? { requestBody: { content: { 'application/json': { schema: route.body } } } } : {}),
     responses: {
-      [`${status}`]: { description: 'OK', content: { 'application/json': { schema: z.object({ data: route.response }) } } },
+      ...Object.fromEntries((route.again ? [200, status] : [status]).map((code) => [`${code}`, answered(route)])),
       ...Object.fromEntries(
         [...byStatus].map(([code, names]) => [
           `${code}`,
@@ -48,6 +48,11 @@ function operation(name: string, route: Route) {
     },
   };
 }
+
+const answered = ({ response }: Route) => ({
+  description: 'OK',
+  content: { 'application/json': { schema: z.object({ data: response }) } },
+});
 
 const headersOf = (route: Route) =>
   z.object({

@@ -51,6 +51,7 @@ const fields: Partial<Record<keyof typeof api, Record<string, unknown>>> = {
   openSession: { featureId: null, metadata: { a: 1 }, agent: 'claude', agentSessionId: 'x', parentId: null, keeper: false },
   heartbeats: { sessions: ['x'], activity: [] },
   endSession: { reason: 'ended', unlanded: ['f'] },
+  saveCheckpoint: { sessionId: 'x', featureId: 'x', context: { a: 1 }, type: 'manual', notes: 'N', fence: 1 },
   createFeature: { slug: 'g', title: 'T', spec: 'S', lane: 'now', priority: 1, touches: ['a.ts'], dependsOn: ['f'] },
   updateFeature: { title: 'T', spec: 'S', lane: 'now', priority: 1, touches: ['a.ts'], dependsOn: [], fence: 1 },
   pickNext: { lane: 'now' },

@@ -176,7 +176,11 @@ onEachEngineSet('the API description', (set) => {
     await lead.readyFeature({ ...p, slug: 'd' });
     await lead.createFeature({ ...p, body: { slug: 'e', title: 'e', spec: '' } });
     await lead.deleteFeature({ ...p, slug: 'e' });
-    const { fence } = await agent.pickFeature({ ...p, slug: 'a' });
+    const { fence, id: featureId } = await agent.pickFeature({ ...p, slug: 'a' });
+    await agent.saveCheckpoint({ ...p, body: { sessionId, featureId, context: { gitBranch: 'b' }, notes: 'n' } });
+    await agent.saveCheckpoint({ ...p, body: { sessionId, featureId, context: { gitBranch: 'b' }, type: 'auto_periodic' } });
+    await refusal(other.saveCheckpoint({ ...p, body: { sessionId: theirs, featureId } }));
+    await other.latestCheckpoint({ ...p, query: { featureId } });
     await refusal(other.pickFeature({ ...p, slug: 'a' }));
     await refusal(other.pickFeature({ ...p, slug: 'd' }));
     await agent.updateFeature({ ...p, slug: 'a', body: { title: 'A', touches: ['a/', 'ro:docs/', 'more.ts'] } });

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { AcceptInvitationBody, Invitation, InviteBody, Me, RegisterBody, Registered } from './auth.ts';
+import { Checkpoint, CheckpointBody, LatestCheckpointQuery } from './checkpoints.ts';
 import {
   Check,
   CheckBody,
@@ -54,6 +55,8 @@ export type Route = {
   query?: z.ZodType;
   response: z.ZodType;
   status?: 200 | 201;
+  /** Answers 200 where nothing new was made. */
+  again?: true;
   errors: ErrorCode[];
   rate: RateClass;
   /** Needs no key. */
@@ -172,6 +175,7 @@ export const api = {
     body: OpenSessionBody,
     response: Session,
     status: 201,
+    again: true,
     errors: ['SESSION_LOST'],
     rate: 'write',
     role: 'member',
@@ -212,6 +216,29 @@ export const api = {
     response: Heartbeats,
     errors: [],
     rate: 'beat',
+  }),
+
+  saveCheckpoint: route({
+    method: 'post',
+    path: `${P}/sessions/checkpoints`,
+    summary: 'Keep what a session was doing on a feature that it holds; an unchanged `auto_periodic` is null with a message',
+    body: CheckpointBody,
+    response: Checkpoint.nullable(),
+    status: 201,
+    again: true,
+    errors: ['FENCED', 'SESSION_LOST'],
+    rate: 'write',
+    role: 'member',
+  }),
+  latestCheckpoint: route({
+    method: 'get',
+    path: `${P}/sessions/checkpoints/latest`,
+    summary: 'The last checkpoint of a feature, whoever saved it, or null',
+    query: LatestCheckpointQuery,
+    response: Checkpoint.nullable(),
+    errors: [],
+    rate: 'read',
+    role: 'readonly',
   }),
 
   createFeature: route({

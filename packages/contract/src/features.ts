@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { Checkpoint, LeftBehind } from './checkpoints.ts';
 import { ClaimInputs, Fence, Line, PageQuery, Slug, Text, Timestamp } from './common.ts';
 import { Conflict } from './errors.ts';
 
@@ -36,6 +37,10 @@ export const Feature = z
     fence: z.number().int().nullable(),
     /** Its last session was lost: there may be work to take over. */
     interrupted: z.boolean(),
+    /** The last one, in answers about one feature, and in lists where it is interrupted or parked. */
+    checkpoint: Checkpoint.optional(),
+    /** Who left it interrupted or parked; also in the answer that hands it over. */
+    left: LeftBehind.optional(),
     /** What the caller should know though the call succeeded. */
     warnings: z.array(z.string()).optional(),
   })

@@ -16,6 +16,7 @@ export const eventTypes = [
   'files_released',
   'learning_added',
   'decision_added',
+  'checkpoint_added',
   'session_started',
   'session_ended',
 ] as const;

@@ -1,5 +1,6 @@
 export * from './api.ts';
 export * from './auth.ts';
+export * from './checkpoints.ts';
 export * from './claims.ts';
 export * from './common.ts';
 export * from './errors.ts';

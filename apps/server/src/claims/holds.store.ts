@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm';
-import { ancestorsOf, type Claim, compatible, overlaps, subtreeRange } from '@nexus/paths';
+import { ancestorsOf, type Claim, compatible, formatClaim, overlaps, subtreeRange } from '@nexus/paths';
 import { type Queryable, rows } from '../engines/database/database.ts';
 import type { HoldEnd } from '../engines/leases/leases.ts';
 
@@ -107,6 +107,11 @@ export async function heldClaims(on: Queryable, projectId: string, of: { session
   );
   return found.map(toHeld);
 }
+
+/** What these sessions hold, as it would be claimed. */
+export const pathsHeldBy = async (on: Queryable, projectId: string, sessions: string[]): Promise<string[]> => [
+  ...new Set((await heldClaims(on, projectId, { sessions })).map(({ claim }) => formatClaim(claim))),
+];
 
 export async function claimsOf(on: Queryable, holdIds: string[]): Promise<Array<Claim & { holdId: string }>> {
   if (holdIds.length === 0) return [];

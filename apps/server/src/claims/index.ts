@@ -11,6 +11,7 @@ export {
   openHolds,
   parkedLongerThan,
   parkHolds,
+  pathsHeldBy,
 } from './holds.store.ts';
 export { holderOf, InTheWay, toConflict } from './obstruction.ts';
 export { claimable, formatTouches, parseTouches } from './touches.ts';

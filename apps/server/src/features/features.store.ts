@@ -60,7 +60,7 @@ export async function featureById(on: Queryable, projectId: string, id: string):
   return row && clean(row);
 }
 
-/** Those of a status, as they are offered. */
+/** Those of a status, as they are offered: what was begun comes first. */
 export async function featuresOf(
   on: Queryable,
   projectId: string,
@@ -71,7 +71,7 @@ export async function featuresOf(
     on,
     sql`${select} where f.project_id = ${projectId} and f.status = ${status}
         ${of.lane ? sql`and f.lane = ${of.lane}` : sql``} ${of.interrupted ? sql`and f.interrupted` : sql``}
-        order by ${laneOrder}, f.priority, f.id`,
+        order by f.interrupted desc, ${laneOrder}, f.priority, f.id`,
   );
   return found.map(clean);
 }

@@ -1,17 +1,19 @@
 import type { AvailableFeature, CreateFeatureBody, Feature, FeatureStatus, Lane } from '@nexus/contract';
 import type { z } from 'zod';
 import type { ListFeaturesQuery, UpdateFeatureBody } from '@nexus/contract';
-import { claimable, type Claims, formatTouches, parseTouches, toConflict } from '../claims/index.ts';
+import { claimable, type Claims, formatTouches, parseTouches, pathsHeldBy, toConflict } from '../claims/index.ts';
 import type { Database, Queryable } from '../engines/database/database.ts';
 import type { Change, Ledger } from '../ledger/index.ts';
-import type { Actor } from '../platform/actor.ts';
+import type { Actor, SessionActor } from '../platform/actor.ts';
 import { AppError, notFound } from '../platform/errors.ts';
 import type { Rules } from '../projects/index.ts';
-import { requireLive } from '../sessions/index.ts';
+import { isUuid } from '../platform/ids.ts';
+import { latestCheckpoints, requireLive } from '../sessions/index.ts';
 import {
   deleteDraft,
   dependencies,
   existing,
+  featureById,
   featureBySlug,
   type FeatureRow,
   featuresOf,
@@ -26,6 +28,7 @@ import {
 
 import { decodeCursor, encodeCursor } from './cursor.ts';
 import { findCycle } from './cycle.ts';
+import { handovers } from './handover.ts';
 import { brief, fenced, illegal } from './refusals.ts';
 
 export type Features = ReturnType<typeof createFeatures>;
@@ -110,10 +113,11 @@ export function createFeatures({ database, ledger, claims, rules, deadlines }: N
   async function available(actor: Actor): Promise<AvailableFeature[]> {
     const lineage = actor.session?.lineage ?? [];
     const [ready, own] = await Promise.all([featuresOf(database.db, actor.projectId, 'ready'), rules(actor.projectId)]);
-    const [inWay, left, unmet] = await Promise.all([
+    const [inWay, left, unmet, begun] = await Promise.all([
       claims.obstaclesOf(database.db, actor.projectId, ready, lineage, own),
       deadlines(actor.projectId),
       unmetOf(database.db, actor.projectId, ready),
+      handovers(database.db, actor.projectId, ready),
     ]);
     const offered = ready.map((row): AvailableFeature => {
       const conflicts = (inWay.get(row.id) ?? []).map((obstacle) => toConflict(obstacle, left));
@@ -121,7 +125,7 @@ export function createFeatures({ database, ledger, claims, rules, deadlines }: N
       const blockedBy = first
         ? { engineerId: first.claimedBy.engineerId, engineerName: first.claimedBy.engineerName, featureSlug: first.claimedBy.featureSlug }
         : null;
-      return { ...view(row), blockedBy, conflicts, waitsFor: unmet.get(row.id) ?? [] };
+      return { ...view(row), ...begun.get(row.id), blockedBy, conflicts, waitsFor: unmet.get(row.id) ?? [] };
     });
     const blocked = (feature: AvailableFeature) => feature.blockedBy !== null || feature.waitsFor.length > 0;
     return [...offered.filter((feature) => !blocked(feature)), ...offered.filter(blocked)];
@@ -194,11 +198,33 @@ export function createFeatures({ database, ledger, claims, rules, deadlines }: N
     });
   }
 
-  const get = async (projectId: string, slug: string): Promise<Feature> => view(await require(database.db, projectId, slug));
-  const ofStatus = async (projectId: string, status: FeatureStatus, of: { lane?: Lane; interrupted?: true } = {}): Promise<Feature[]> =>
-    (await featuresOf(database.db, projectId, status, of)).map((row) => view(row));
+  async function get(projectId: string, slug: string): Promise<Feature> {
+    const row = await require(database.db, projectId, slug);
+    const [begun, checkpoints] = await Promise.all([
+      handovers(database.db, projectId, [row]),
+      latestCheckpoints(database.db, projectId, [row.id]),
+    ]);
+    const checkpoint = checkpoints.get(row.id);
+    return { ...view(row), ...(checkpoint ? { checkpoint } : {}), ...begun.get(row.id) };
+  }
 
-  return { create, list, available, update, remove, ready, get, ofStatus, require, unmetOf };
+  async function ofStatus(projectId: string, status: FeatureStatus, of: { lane?: Lane; interrupted?: true } = {}): Promise<Feature[]> {
+    const found = await featuresOf(database.db, projectId, status, of);
+    const begun = await handovers(database.db, projectId, found);
+    return found.map((row) => ({ ...view(row), ...begun.get(row.id) }));
+  }
+
+  /** What the actor works under on a feature: its open hold, held by the session or a descendant, and all that both hold. */
+  async function standing(tx: Queryable, { projectId, session }: SessionActor, featureId: string, fence: number | undefined) {
+    const row = isUuid(featureId) ? await featureById(tx, projectId, featureId) : undefined;
+    if (!row) throw notFound();
+    const { hold } = row;
+    if (!hold || hold.parked || !hold.lineage.includes(session.id) || (fence !== undefined && fence !== hold.fence))
+      throw fenced(row, fence);
+    return { feature: brief(row), fence: hold.fence, paths: await pathsHeldBy(tx, projectId, [session.id, hold.sessionId]) };
+  }
+
+  return { create, list, available, update, remove, ready, get, ofStatus, require, unmetOf, standing };
 }
 
 function emitUpdates(

@@ -1,5 +1,17 @@
-import type { Feature, Lane } from '@nexus/contract';
-import { type Checks, type Claims, claimsOfFeature, endAll, grant, obstacles, claimable, requireFree } from '../claims/index.ts';
+import { type Feature, type Lane, MAX_CLAIMS_PER_HOLD } from '@nexus/contract';
+import type { Claim } from '@nexus/paths';
+import {
+  claimable,
+  type Checks,
+  type Claims,
+  claimsOfFeature,
+  endAll,
+  formatTouches,
+  grant,
+  obstacles,
+  parseTouches,
+  requireFree,
+} from '../claims/index.ts';
 import type { Database, Queryable } from '../engines/database/database.ts';
 import type { Change, Ledger } from '../ledger/index.ts';
 import type { SessionActor } from '../platform/actor.ts';
@@ -7,6 +19,7 @@ import { AppError } from '../platform/errors.ts';
 import type { Rules } from '../projects/index.ts';
 import { requireLive } from '../sessions/index.ts';
 import type { Features } from './features.ts';
+import { type Handover, handovers } from './handover.ts';
 import { brief, heldBy, illegal } from './refusals.ts';
 import { type FeatureRow, featuresOf, moveOn, notDone, view } from './features.store.ts';
 
@@ -51,7 +64,7 @@ export function createPick({ database, ledger, features, claims, checks, rules, 
               notDone(tx, actor.projectId, ahead.dependsOn),
               obstacles(tx, actor.projectId, wanted, actor.session.lineage),
             ]),
-          (tx, at, [, row, unmet, inWay]) => {
+          async (tx, at, [, row, unmet, inWay]) => {
             if (row.hold?.sessionId === actor.session.id && !row.hold.parked) return view(row);
             if (row.hold) throw heldBy(row);
             if (row.status !== 'ready')
@@ -62,7 +75,7 @@ export function createPick({ database, ledger, features, claims, checks, rules, 
             if (needs(row) !== needs(ahead)) throw changedMeanwhile();
             if (unmet.length > 0) throw unmetError(row, unmet);
             requireFree(inWay);
-            return activate(tx, at, actor, row, wanted);
+            return { ...(await begun(tx, row)), ...activate(tx, at, actor, row, wanted) };
           },
         );
       });
@@ -135,7 +148,8 @@ export function createPick({ database, ledger, features, claims, checks, rules, 
             for (const row of batch) {
               const waitsFor = unmet.get(row.id) ?? [];
               const found = inWay.get(row.id) ?? [];
-              if (waitsFor.length === 0 && found.length === 0) return activate(tx, at, actor, row, claimable(row.touches, own));
+              if (waitsFor.length === 0 && found.length === 0)
+                return { ...(await begun(tx, row)), ...activate(tx, at, actor, row, claimable(row.touches, own)) };
               waiting.push({
                 slug: row.slug,
                 waitsFor,
@@ -166,17 +180,27 @@ export function createPick({ database, ledger, features, claims, checks, rules, 
           if (row.hold && !row.hold.parked) throw heldBy(row);
           if (!row.hold && !(row.status === 'ready' && row.interrupted))
             throw illegal(row, `Nothing of it waits to be resumed. Pick it instead (nexus feature pick ${slug}).`);
-          // What is parked is handed over as it stands: it may have grown, or shrunk, since it was picked.
-          const wanted = row.hold ? await claimsOfFeature(tx, actor.projectId, slug) : claimable(row.touches, own);
+          const left = await begun(tx, row);
+          // What is parked is handed over as it stands: it may have grown, or shrunk, since it was picked. What was lost is
+          // taken as it was held, and as it is described now.
+          const wanted = row.hold ? await claimsOfFeature(tx, actor.projectId, slug) : lostClaims(row, left, own);
           if (row.hold) await endAll(tx, at, [row.hold], 'handed_over');
           requireFree(await obstacles(tx, actor.projectId, wanted, actor.session.lineage));
-          return activate(tx, at, actor, { ...row, interrupted: true }, wanted);
+          return { ...left, ...activate(tx, at, actor, { ...row, interrupted: true }, wanted) };
         }),
       );
     return ledger.retriable(actor, attempt);
   }
 
   return { one, next, resume };
+}
+
+/** What whoever takes a feature over is told. Read before the new hold is written. */
+const begun = async (tx: Queryable, row: FeatureRow): Promise<Handover> => (await handovers(tx, row.projectId, [row])).get(row.id) ?? {};
+
+function lostClaims({ touches }: FeatureRow, { left }: Handover, own: Rules): Claim[] {
+  const all = parseTouches([...touches, ...(left?.paths ?? [])], 'touches', own);
+  return claimable(all.length > MAX_CLAIMS_PER_HOLD ? touches : formatTouches(all), own);
 }
 
 const unmetError = (row: FeatureRow, unmet: string[]) =>

@@ -1,5 +1,5 @@
 import type { Session } from '@nexus/contract';
-import { closeSessions, liveFamily, sessionById, type SessionRow, type Sessions } from '../sessions/index.ts';
+import { closeSessions, latestCheckpoints, liveFamily, sessionById, type SessionRow, type Sessions, summary } from '../sessions/index.ts';
 import { endAll, type Hold, holderOf, lastHoldOf, lastHoldsOfSession, openHolds, parkHolds } from '../claims/index.ts';
 import type { Database, Queryable } from '../engines/database/database.ts';
 import { type LeaseStore, LeaseStoreUnavailable } from '../engines/leases/leases.ts';
@@ -100,11 +100,14 @@ export function createRecovery({ database, leases, ledger, failpoint, sessions, 
     const standing = holds.flatMap(({ featureId }) => (featureId ? [featureId] : []));
     if (standing.length > 0)
       await moveOn(tx, standing, ['active'], { status: 'ready', holdId: null, claimedBy: null, interrupted: as === 'lost' });
+    const checkpoints = await latestCheckpoints(tx, at.projectId, standing);
     for (const hold of holds) {
       const of = { engineerId: hold.engineerId, engineerName: hold.engineerName, sessionId: hold.sessionId, agent: hold.agent };
       const row = hold.featureId ? await featureById(tx, at.projectId, hold.featureId) : undefined;
       const feature = row ? { feature: { id: row.id, slug: row.slug, title: row.title } } : {};
-      if (row) at.emit({ type: 'feature_released', ...feature, of, data: { reason, fence: hold.fence } });
+      const last = row && checkpoints.get(row.id);
+      const checkpoint = last ? summary(last) : null;
+      if (row) at.emit({ type: 'feature_released', ...feature, of, data: { reason, fence: hold.fence, checkpoint } });
       const freed = paths.get(hold.id) ?? [];
       if (freed.length > 0) at.emit({ type: 'files_released', ...feature, of, data: { paths: freed, fence: hold.fence, reason } });
     }
