@@ -2,6 +2,8 @@ import type { ActiveSession, Session } from '@nexus/contract';
 import type { Command } from 'commander';
 import type { z } from 'zod';
 import { dropExport } from '../held.ts';
+import { runGit } from '../hook/dirty.ts';
+import { unlandedOf } from '../hook/unlanded.ts';
 import { CliError } from '../errors.ts';
 import { clean, fromNow, shortId, table } from '../text.ts';
 import { moment } from '../conflicts.ts';
@@ -62,7 +64,7 @@ export function addSessionCommands(program: Command, run: Runner): void {
     session
       .command('end')
       .description('End this session; its holds are released, or parked where work is not committed')
-      .option('--unlanded <slug...>', 'park this feature for 24 h instead (repeat)', collected),
+      .option('--unlanded <slug...>', 'park this feature as well (repeat); parked ones wait 24 h for `nexus feature resume`', collected),
     'nexus session end',
     'nexus session end --unlanded login-form',
   ).action(
@@ -71,11 +73,21 @@ export function addSessionCommands(program: Command, run: Runner): void {
       const sessions = await context.sessions();
       const sessionId = await sessions.knownId();
       if (sessionId === undefined) throw new CliError('notFound', 'NOT_FOUND', 'This terminal has no session to end.');
-      const unlanded = options.unlanded ?? [];
-      const { activeFeatures } = await client.status({ projectId });
+      const { activeFeatures, claims } = await client.status({ projectId });
+      const own = activeFeatures.filter((feature) => feature.heldBy?.sessionId === sessionId);
+      const pathsOf = (slug: string): string[] => claims.filter(({ featureSlug }) => featureSlug === slug).map(({ filePath }) => filePath);
+      const worktree = await context.worktree();
+      const held = own.map(({ slug }) => slug);
+      const unfinished =
+        worktree &&
+        (await unlandedOf(
+          runGit,
+          worktree.toplevel,
+          held.map((slug) => ({ slug, paths: pathsOf(slug) })),
+        ));
+      const unlanded = [...new Set([...(options.unlanded ?? []), ...(unfinished ?? [])])];
       const ended = await client.endSession({ projectId, sessionId, body: { reason: 'ended', unlanded } }, { session: sessionId });
       await sessions.forget();
-      const held = activeFeatures.filter((feature) => feature.heldBy?.sessionId === sessionId).map(({ slug }) => slug);
       for (const slug of held.filter((one) => !unlanded.includes(one))) await dropExport(context, slug);
       const parked = held.filter((slug) => unlanded.includes(slug));
       for (const slug of unlanded.filter((one) => !held.includes(one)))

@@ -19,7 +19,7 @@ export function addStatusCommand(program: Command, run: Runner): void {
   );
 }
 
-function describe({ activeFeatures, interrupted, sessions, claims }: ProjectStatus, own: string | undefined, out: Output): string {
+function describe({ activeFeatures, interrupted, sessions, claims, edits }: ProjectStatus, own: string | undefined, out: Output): string {
   const mark = (id: string | undefined): string => (id !== undefined && id === own ? '*' : '');
   const pathsOf = (sessionId: string): number => claims.filter((claim) => claim.sessionId === sessionId).length;
   const sections = [
@@ -56,6 +56,7 @@ function describe({ activeFeatures, interrupted, sessions, claims }: ProjectStat
         `${pathsOf(session.id)} paths`,
       ]),
     ),
+    describeEdits(edits),
   ].filter((lines) => lines !== '');
   if (sections.length === 0) return 'All quiet: no active features and no live sessions.';
   return [...sections, ...(own === undefined ? [] : [out.paint('dim', clean(`* this session`))])].join('\n\n');
@@ -63,3 +64,7 @@ function describe({ activeFeatures, interrupted, sessions, claims }: ProjectStat
 
 const section = (out: Output, title: string, headings: string[], rows: string[][]): string =>
   rows.length === 0 ? '' : `${out.paint('bold', title)}\n${table(headings, rows, out.columns)}`;
+
+/** How often the guard stood in the way: much of it says that features are cut along the wrong lines. */
+const describeEdits = ({ tried, denied }: ProjectStatus['edits']): string =>
+  tried === 0 ? '' : `Edits of these sessions: ${tried}, of them denied ${denied} (${((100 * denied) / tried).toFixed(1)} per 100)`;

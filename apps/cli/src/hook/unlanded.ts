@@ -3,19 +3,24 @@ import type { Actor } from './actor.ts';
 import { dirtyPaths, type RunGit } from './dirty.ts';
 import type { Place } from './places.ts';
 
-/** Slugs that the session holds and whose paths are not committed, or committed where nobody else sees them. */
+/** Slugs that the session holds and whose work is unlanded. */
 export async function unlanded(run: RunGit, actor: Actor, { worktree }: Place): Promise<string[]> {
   await actor.own.read();
   const held = actor.own
     .holds()
     .flatMap(({ featureSlug, fence }) => (featureSlug === null ? [] : [{ slug: featureSlug, paths: actor.own.pathsOf(fence) }]));
+  return unlandedOf(run, worktree.toplevel, held);
+}
+
+/** Those of these features whose paths are not committed, or committed where nobody else sees them. */
+export async function unlandedOf(run: RunGit, toplevel: string, held: { slug: string; paths: string[] }[]): Promise<string[]> {
   if (held.length === 0) return [];
-  const dirty = [...((await dirtyPaths(run, worktree.toplevel, 500))?.keys() ?? [])].map(nodeOf);
+  const dirty = [...((await dirtyPaths(run, toplevel, 500))?.keys() ?? [])].map(nodeOf);
   const found: string[] = [];
   for (const { slug, paths } of held) {
     const nodes = paths.map(nodeOf);
     if (dirty.some((path) => nodes.some((node) => isWithin(path, node)))) found.push(slug);
-    else if (await isUnpushed(run, worktree.toplevel, paths)) found.push(slug);
+    else if (await isUnpushed(run, toplevel, paths)) found.push(slug);
   }
   return found;
 }
