@@ -101,6 +101,18 @@ describe('an edit', () => {
     });
   });
 
+  test('of a brief path is given back by the commit that has it, by no other', async () => {
+    await lead.updateProject({ projectId, body: { policy: { brief: ['bun.lock', 'package.json'] } } });
+    const ann = here.agent(repo);
+    await ann.bash('echo x > bun.lock; echo y > package.json; echo z > docs/x.md');
+    await ann.bash('git add bun.lock package.json && git commit -qm x -- docs/x.md');
+    expect(Object.keys(await claims()).sort()).toEqual(['bun.lock', 'docs/x.md', 'package.json']);
+    await ann.bash('git commit -qm y -- bun.lock');
+    expect(Object.keys(await claims()).sort()).toEqual(['docs/x.md', 'package.json']);
+    expect(await ann.edit('bun.lock')).toEqual({});
+    expect(await claims()).toMatchObject({ 'bun.lock': 'Lead' });
+  });
+
   test('is judged by its own file: a linked worktree names the same path, another repository nothing', async () => {
     const worktree = join(folder.dir, 'linked');
     git(repo, 'worktree', 'add', '-q', worktree);
@@ -320,6 +332,25 @@ describe('a conversation', () => {
     expect(await ann.edit('src/a.ts')).toEqual({});
   });
 
+  test('that is continued takes up what it gave back by ending, and what its death cost it, unless others took that', async () => {
+    for (const slug of ['api', 'docs', 'ui']) await readyFeature(lead, projectId, slug, [`${slug}/`]);
+    const ann = here.agent(repo);
+    await ann.start();
+    await lead.pickFeature({ projectId, slug: 'api' }, { session: `claude:${ann.sessionId}` });
+    await ann.send('SessionEnd', { reason: 'other' });
+    expect(await lead.getFeature({ projectId, slug: 'api' })).toMatchObject({ status: 'ready', interrupted: false });
+    expect((await ann.start('resume')).context).toContain('It resumed api');
+    for (const slug of ['docs', 'ui']) await lead.pickFeature({ projectId, slug }, { session: `claude:${ann.sessionId}` });
+    await lead.endSession({ projectId, sessionId: (await sessionOf(ann.sessionId))?.id ?? '', body: { reason: 'died' } });
+    await bob.resumeFeature({ projectId, slug: 'docs' });
+    const { context = '' } = await ann.start('resume');
+    expect(context).toContain('It resumed api, ui');
+    expect(await lead.getFeature({ projectId, slug: 'docs' })).toMatchObject({ heldBy: { engineerName: 'Bob' } });
+    await lead.releaseFeature({ projectId, slug: 'ui' }, { session: `claude:${ann.sessionId}` });
+    await ann.send('SessionEnd', { reason: 'other' });
+    expect((await ann.start('resume')).context).toContain('It resumed api,');
+  });
+
   test('whose keeper was restarted ends all the same', async () => {
     await readyFeature(lead, projectId, 'api', ['src/']);
     const ann = here.agent(repo);
@@ -381,6 +412,39 @@ describe('while the server is away', () => {
     expect(await claims()).toEqual({ 'src/a.ts': 'Lead', 'src/b.ts': 'Bob', 'src/c.ts': 'Lead', 'docs/x.md': 'Lead' });
     expect(readFileSync(journal(), 'utf8')).toBe('');
     expect(await ann.edit('docs/x.md')).toEqual({});
+  });
+
+  test('what a command wrote is remembered too, and compared at the next prompt', async () => {
+    const ann = here.agent(repo);
+    await ann.edit('src/a.ts');
+    here.offline(true);
+    expect((await ann.bash('eval "echo x >> src/a.ts; echo y >> src/b.ts; echo z >> src/c.ts"')).after).toEqual({});
+    expect(readFileSync(journal(), 'utf8')).not.toContain('src/a.ts');
+    await bob.claim({ projectId, body: { paths: ['src/b.ts'] } });
+    here.offline(false);
+    here.clock.ahead += 6000;
+    const { context = '' } = await ann.send('UserPromptSubmit');
+    expect(context).toContain('src/b.ts (Bob');
+    expect(context).not.toContain('src/c.ts');
+    expect(await claims()).toEqual({ 'src/a.ts': 'Lead', 'src/b.ts': 'Bob', 'src/c.ts': 'Lead' });
+    expect(await ann.send('UserPromptSubmit')).toEqual({});
+  });
+
+  test('a laptop that comes back after its session was lost is told what others took of what it had', async () => {
+    const ann = here.agent(repo);
+    for (const path of ['src/a.ts', 'src/b.ts']) await ann.edit(path);
+    const before = await sessionOf(ann.sessionId);
+    here.offline(true);
+    // Its lease is over here, and its session at the server.
+    here.restartKeeper();
+    await lead.endSession({ projectId, sessionId: before?.id ?? '', body: { reason: 'died' } });
+    for (const path of ['src/a.ts', 'src/b.ts']) expect((await ann.edit(path)).deny).toBeUndefined();
+    await bob.claim({ projectId, body: { paths: ['src/a.ts'] } });
+    here.offline(false);
+    here.clock.ahead += 6000;
+    expect((await ann.send('UserPromptSubmit')).context).toContain('src/a.ts (Bob');
+    expect(await claims()).toEqual({ 'src/a.ts': 'Bob', 'src/b.ts': 'Lead' });
+    expect((await ann.edit('src/a.ts')).deny).toContain('src/a.ts is claimed by Bob');
   });
 
   test('a strict project denies what cannot be checked, also under a new keeper', async () => {

@@ -46,7 +46,7 @@ export const Session = z
     leaseSeconds: z.number(),
     /** Null when the session is over, or while the lease store is away. */
     expiresAt: Timestamp.nullable(),
-    /** Slugs that the agent's previous session, under the same agentSessionId, left parked or interrupted: `resume` adopts them. */
+    /** Slugs that the agent's previous session, under the same agentSessionId, held when it ended and nobody took since: `resume` adopts what is parked or interrupted, `pick` what is ready. */
     resumable: z.array(z.string()).optional(),
   })
   .meta({ id: 'Session' });

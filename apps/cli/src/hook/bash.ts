@@ -2,10 +2,12 @@ import type { ProjectPolicy } from '@nexus/contract';
 import { isListed } from '@nexus/paths';
 import { relative } from 'node:path';
 import type { Actor } from './actor.ts';
+import { giveBackBrief } from './brief.ts';
 import { changed, type Dirty, dirtyPaths, notIgnored } from './dirty.ts';
 import { type EditNeeds, type Edits, isAway, merged } from './edits.ts';
 import type { Caller, HookEvent, Verdict } from './event.ts';
 import { claim, foldedNode } from './guard.ts';
+import { writeJournal } from './journal.ts';
 import type { Place } from './places.ts';
 import type { Project } from './projects.ts';
 import { afterwards, sweep, untold } from './say.ts';
@@ -95,19 +97,40 @@ export function createBash({ places, projects, actors, edits, run, now, wrote, o
     looks.delete(lookKey(event));
     const place = await places.find(event.cwd, caller.env);
     if (place === undefined) return {};
-    if (/\bnexus\b/.test(event.tool?.command ?? '')) actors.known(event, place.link)?.own.doubt();
+    const known = actors.known(event, place.link);
+    const command = event.tool?.command ?? '';
+    if (/\bnexus\b/.test(command)) known?.own.doubt();
     const told = (event.tool?.paths ?? []).map((path) => relative(place.worktree.toplevel, path)).filter((path) => !path.startsWith('..'));
     const dirty = look?.toplevel === place.worktree.toplevel ? await dirtyPaths(run, look.toplevel, statusMs) : undefined;
     const paths = [...new Set([...told, ...(look && dirty ? changed(look.dirty, dirty) : [])])].slice(0, 500);
-    if (paths.length === 0 || away.isAway(place.link.server)) return {};
+    const committed = known !== undefined && parseShell(command, event.cwd).commits;
+    if (paths.length === 0 && !committed) return {};
+    const since = look?.at ?? now();
     try {
+      if (away.isAway(place.link.server)) return await remember(event, place, paths, since);
       const project = await projects.resolve(place.link);
-      return project === undefined ? {} : await settle(event, place, project, paths, look?.at ?? now(), caller);
+      const verdict = project === undefined || paths.length === 0 ? {} : await settle(event, place, project, paths, since, caller);
+      if (project !== undefined && committed) await giveBackBrief(known, place, await projects.policy(project), run);
+      return verdict;
     } catch (error) {
       if (!isAway(error)) throw error;
       away.note(place.link.server);
-      return {};
+      return remember(event, place, paths, since);
     }
+  }
+
+  /** Without the server: compared when it is back. */
+  async function remember(event: HookEvent, place: Place, paths: string[], since: number): Promise<Verdict> {
+    if (paths.length === 0) return {};
+    const known = actors.known(event, place.link);
+    const isOthers = (path: string): boolean => known !== undefined && (known.own.covers(path) || othersWrote(place, path, known, since));
+    const guarded = await notIgnored(
+      run,
+      place.worktree.toplevel,
+      paths.filter((path) => !isOthers(path)),
+    );
+    writeJournal(place.worktree, known?.agentSessionId ?? event.sessionId, guarded, now());
+    return {};
   }
 
   async function settle(

@@ -80,7 +80,7 @@ export function createEdits(needs: EditNeeds) {
     const actor = await actors.ensure(event, place, project, caller);
     keeping?.count(actor.session.id, 1, verdict.deny === undefined ? 0 : 1);
     if (verdict.deny === undefined) wrote(place, guarded, actor);
-    const settled = await settleJournal(actor, place.worktree, policy, now());
+    const settled = await settleJournal(actor, place.worktree, () => projects.policy(project), now());
     const told = [...actor.news.splice(0), settled, verdict.context].filter((text) => text !== undefined);
     return { ...verdict, ...(told.length > 0 ? { context: told.join('\n') } : {}) };
   }

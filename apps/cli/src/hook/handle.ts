@@ -11,7 +11,6 @@ import { createLifecycle } from './lifecycle.ts';
 import { createAway, createWrites, onceInAWhile } from './memory.ts';
 import { createPlaces, type Place } from './places.ts';
 import { createProjects, type Project } from './projects.ts';
-import { turnContext } from './turn.ts';
 
 export type HookNeeds = {
   /** Each call gets this many milliseconds. */
@@ -70,10 +69,7 @@ export function createHookHandler(given: HookNeeds): HookHandler {
         places.forget();
         return inProject(event, caller, (place, project) => lifecycle.start(event, place, project, caller));
       case 'prompt':
-        return inProject(event, caller, async (place, project) => {
-          const context = await turnContext(await actors.ensure(event, place, project, caller));
-          return context === undefined ? {} : { context };
-        });
+        return inProject(event, caller, (place, project) => lifecycle.prompt(event, place, project, caller));
       case 'pre_tool':
         if (event.tool?.kind === 'write') return edits.before(event, event.tool.paths, caller);
         return event.tool?.kind === 'shell' ? bash.before(event, caller) : {};

@@ -26,7 +26,12 @@ export function writeJournal(worktree: Worktree, session: string, paths: string[
 }
 
 /** After the server is back: claims what this session edited meanwhile, and tells once what others hold of it. */
-export async function settleJournal(actor: Actor, worktree: Worktree, policy: ProjectPolicy, now: number): Promise<string | undefined> {
+export async function settleJournal(
+  actor: Actor,
+  worktree: Worktree,
+  policy: () => Promise<ProjectPolicy>,
+  now: number,
+): Promise<string | undefined> {
   if (!existsSync(journalPath(worktree))) return undefined;
   const lines = readJournal(worktree).filter(({ at }) => now - Date.parse(at) < keptMs);
   const own = lines.filter(({ session }) => session === actor.agentSessionId);
@@ -36,7 +41,8 @@ export async function settleJournal(actor: Actor, worktree: Worktree, policy: Pr
   const check = await client.checkClaims({ projectId: project.projectId, body: { paths } }, { session: session.id });
   const conflicts = check.paths.flatMap((one) => one.conflicts.slice(0, 1));
   const free = check.paths.flatMap(({ state }, index) => (state === 'free' ? (paths[index] ?? []) : []));
-  if (free.length > 0 && policy.edits === 'claim') await claim(actor, free, policy);
+  const known = await policy();
+  if (free.length > 0 && known.edits === 'claim') await claim(actor, free, known);
   replaceJournal(
     worktree,
     lines.filter((line) => !own.includes(line)),

@@ -1,4 +1,5 @@
 import { NexusError } from '@nexus/client';
+import type { Feature } from '@nexus/contract';
 import { appendFileSync } from 'node:fs';
 import { exportFeature, removeExportsOf } from '../active.ts';
 import type { Actor, Keeping } from './actor.ts';
@@ -10,7 +11,7 @@ import { settleJournal } from './journal.ts';
 import type { Place, Places } from './places.ts';
 import type { Project, Projects } from './projects.ts';
 import { quoted } from './say.ts';
-import { startContext } from './turn.ts';
+import { startContext, turnContext } from './turn.ts';
 import { unlanded } from './unlanded.ts';
 
 type Needs = { places: Places; projects: Projects; actors: Actors; keeping: Keeping | undefined; run: RunGit; now: () => number };
@@ -26,11 +27,18 @@ export function createLifecycle({ places, projects, actors, keeping, run, now }:
     const wanted = event.source === 'resume' ? (actor.session.resumable ?? []) : [];
     const resumed = [...inherited, ...(await resume(actor, place, wanted))];
     if (actor.own.readAt() === 0 || resumed.length > 0) await actor.own.read();
-    const policy = await projects.policy(project);
-    const settled = await settleJournal(actor, place.worktree, policy, now());
+    const settled = await settleJournal(actor, place.worktree, () => projects.policy(project), now());
     const status = await actor.client.status({ projectId: project.projectId });
     const news = actor.news.splice(0);
     return { context: [startContext(actor, status, resumed), ...news, ...(settled ? [settled] : [])].join('\n') };
+  }
+
+  async function prompt(event: HookEvent, place: Place, project: Project, caller: Caller): Promise<Verdict> {
+    const actor = await actors.ensure(event, place, project, caller);
+    const settled = await settleJournal(actor, place.worktree, () => projects.policy(project), now());
+    if (settled !== undefined) actor.news.push(settled);
+    const context = await turnContext(actor);
+    return context === undefined ? {} : { context };
   }
 
   /** `/clear` begins a conversation under a new id in the same process: its work moves to the new session. */
@@ -48,7 +56,7 @@ export function createLifecycle({ places, projects, actors, keeping, run, now }:
     const resumed: string[] = [];
     for (const slug of slugs) {
       try {
-        const feature = await actor.client.resumeFeature({ projectId: actor.project.projectId, slug }, { session: actor.session.id });
+        const feature = await takeUp(actor, slug);
         resumed.push(slug);
         exportFeature(worktree, feature);
       } catch (error) {
@@ -57,6 +65,17 @@ export function createLifecycle({ places, projects, actors, keeping, run, now }:
       }
     }
     return resumed;
+  }
+
+  /** Parked or interrupted; or ready, because the session before ended with nothing that was not committed. */
+  async function takeUp({ client, project: { projectId }, session }: Actor, slug: string): Promise<Feature> {
+    const input = { projectId, slug };
+    try {
+      return await client.resumeFeature(input, { session: session.id });
+    } catch (error) {
+      if (!(error instanceof NexusError && error.code === 'INVALID_STATUS_TRANSITION')) throw error;
+      return client.pickFeature(input, { session: session.id });
+    }
   }
 
   /** The `nexus` command in the agent's shell acts in this session, also after it was lost and opened anew. */
@@ -117,7 +136,7 @@ export function createLifecycle({ places, projects, actors, keeping, run, now }:
     }
   }
 
-  return { start, endAll, endSubagent };
+  return { start, prompt, endAll, endSubagent };
 }
 
 const worktreeOf = ({ session }: Actor): string | undefined => {

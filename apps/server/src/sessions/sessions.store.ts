@@ -86,7 +86,7 @@ export const renewTerms = (tx: Queryable, id: string, terms: { keeper: boolean; 
     sql`update sessions set keeper = ${terms.keeper}, ttl_ms = ${terms.ttlMs}, metadata = metadata || ${JSON.stringify(terms.metadata)}::jsonb where id = ${id}`,
   );
 
-/** What an agent's earlier sessions, under the same id, left parked or interrupted. */
+/** What an agent's earlier sessions, under the same id, left parked or interrupted, or gave back only by ending, and nobody took since. */
 export async function leftBehind(
   on: Queryable,
   of: Pick<SessionRow, 'id' | 'projectId' | 'engineerId' | 'agent' | 'agentSessionId'>,
@@ -97,7 +97,7 @@ export async function leftBehind(
         join lateral (select h.session_id, h.ended_ver, h.parked_at from holds h where h.feature_id = f.id order by h.fence desc limit 1) last on true
         join sessions s on s.id = last.session_id
         where f.project_id = ${of.projectId} and s.engineer_id = ${of.engineerId} and s.agent = ${of.agent} and s.agent_session_id = ${of.agentSessionId} and s.id <> ${of.id}
-          and ((f.status = 'ready' and f.interrupted) or (f.status = 'active' and last.ended_ver is null and last.parked_at is not null))
+          and ((f.status = 'ready' and (f.interrupted or last.ended_ver = s.ended_ver)) or (f.status = 'active' and last.ended_ver is null and last.parked_at is not null))
         order by f.priority`,
   );
   return found.map(({ slug }) => slug);
