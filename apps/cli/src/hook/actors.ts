@@ -19,6 +19,8 @@ export type ActorNeeds = {
 export type Actors = {
   /** Its session is opened where it is not; single flight, as an agent's hooks run side by side. */
   ensure: (event: HookEvent, place: Place, project: Project, caller: Caller) => Promise<Actor>;
+  /** The same, asked of the server: what is known here may be over since the machine slept. */
+  renew: Actors['ensure'];
   /** Only what is open and kept: costs no call. */
   known: (event: Pick<HookEvent, 'sessionId' | 'subagentId'>, link: ProjectLink) => Actor | undefined;
   all: (sessionId: string) => Actor[];
@@ -142,6 +144,11 @@ export function createActors({ clientFor, keeping, now, log }: ActorNeeds): Acto
       refresh(found);
       return Promise.resolve(found);
     }
+    return renew(event, place, project, caller);
+  };
+
+  const renew: Actors['renew'] = (event, place, project, caller) => {
+    const key = `${project.key} ${idOf(event)}`;
     const running = opening.get(key) ?? open(event, place, project, caller).finally(() => opening.delete(key));
     opening.set(key, running);
     return running;
@@ -149,6 +156,7 @@ export function createActors({ clientFor, keeping, now, log }: ActorNeeds): Acto
 
   return {
     ensure,
+    renew,
     known: (event, { server, wanted, apiKey }) => {
       const found = [...actors.values()].find(
         ({ agentSessionId, project }) =>

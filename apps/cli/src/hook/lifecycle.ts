@@ -19,7 +19,7 @@ type Needs = { places: Places; projects: Projects; actors: Actors; keeping: Keep
 /** Sessions begin and end with the agent's own, and with its subagents. */
 export function createLifecycle({ places, projects, actors, keeping, run, now }: Needs) {
   async function start(event: HookEvent, place: Place, project: Project, caller: Caller): Promise<Verdict> {
-    const actor = await actors.ensure(event, place, project, caller);
+    const actor = await actors.renew(event, place, project, caller);
     exportSession(event, caller);
     const before = event.source === 'clear' ? actors.cleared(actor.pid, project) : undefined;
     const inherited = before === undefined || before === actor ? [] : await inherit(before, actor, place);
@@ -27,7 +27,9 @@ export function createLifecycle({ places, projects, actors, keeping, run, now }:
     const wanted = event.source === 'resume' ? (actor.session.resumable ?? []) : [];
     const resumed = [...inherited, ...(await resume(actor, place, wanted))];
     if (actor.own.readAt() === 0 || resumed.length > 0) await actor.own.read();
-    const settled = await settleJournal(actor, place.worktree, () => projects.policy(project), now());
+    // Asked early, for when the server is away: a strict project stays strict.
+    const policy = await projects.policy(project);
+    const settled = await settleJournal(actor, place.worktree, () => Promise.resolve(policy), now());
     const status = await actor.client.status({ projectId: project.projectId });
     const news = actor.news.splice(0);
     return { context: [startContext(actor, status, resumed), ...news, ...(settled ? [settled] : [])].join('\n') };
