@@ -113,7 +113,15 @@ export async function createDeps({
   const { deadlines } = sessions;
   const { rules } = projects;
   const claims = createClaims({ ledger, rules, deadlines, loseStale: recovery.loseStale, over: recovery.over });
-  const checks = createChecks({ database, leases, rules, deadlines, storeWasAway: index.wasAway, beat: sessions.heartbeat });
+  const checks = createChecks({
+    database,
+    leases,
+    rules,
+    deadlines,
+    storeWasAway: index.wasAway,
+    ledgerAway: (): boolean => sweep.ledgerAway(),
+    beat: sessions.heartbeat,
+  });
   const features = createFeatures({ database, ledger, claims, rules, deadlines });
   const checkpoints = createCheckpoints({ database, ledger, sessions, standing: features.standing, over: recovery.over });
   const needs = { database, ledger, features, claims, rules };

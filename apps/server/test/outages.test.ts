@@ -245,12 +245,18 @@ describe.skipIf(!hasPostgresPrograms || !hasRedisServer)('outages (team)', () =>
       await pg.crash();
       const began = Date.now();
       const once = alive.with({ retries: 0 });
+      await eventually('the server has noticed', () =>
+        once.checkClaims({ projectId, body: { paths: ['free.ts'] } }).then(
+          () => false,
+          () => true,
+        ),
+      );
       const routes: Array<[string, () => Promise<unknown>]> = [
         ['pick', () => once.pickFeature({ projectId, slug: 'spare' })],
         ['release', () => once.releaseFeature({ projectId, slug: 'alive' })],
         ['claim', () => once.claim({ projectId, body: { paths: ['x.ts'] } })],
-        // What the index sees held is the ledger's to name; what it sees free may be answered from the index alone.
-        ['check', () => once.checkClaims({ projectId, body: { paths: ['dead/x.ts'] } })],
+        ['check of what is held', () => once.checkClaims({ projectId, body: { paths: ['dead/x.ts'] } })],
+        ['check of what is free', () => once.checkClaims({ projectId, body: { paths: ['free.ts'] } })],
         ['status', () => once.status({ projectId })],
         ['open', () => once.openSession({ projectId, body: { agent: 'claude', agentSessionId: 'new' } })],
         ['create', () => once.createProject({ body: { name: 'Project', slug: 'another' } })],

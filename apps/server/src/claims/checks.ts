@@ -4,7 +4,7 @@ import { type Claim, compatible, formatClaim, isWithin } from '@nexus/paths';
 import type { Database } from '../engines/database/database.ts';
 import { type LeaseStore, LeaseStoreUnavailable } from '../engines/leases/leases.ts';
 import type { Actor, SessionActor } from '../platform/actor.ts';
-import { AppError } from '../platform/errors.ts';
+import { AppError, unavailable } from '../platform/errors.ts';
 import type { Rules } from '../projects/index.ts';
 import { requireFree } from './holds.ts';
 import { type HeldClaim, heldClaims, holdByFence, obstacles, obstaclesAmong } from './holds.store.ts';
@@ -19,12 +19,14 @@ type Needs = {
   rules: (projectId: string) => Promise<Rules>;
   deadlines: (projectId: string) => Promise<Map<string, number>>;
   storeWasAway: () => void;
+  /** Whether the ledger could not be reached when it was last looked at. */
+  ledgerAway: () => boolean;
   /** Renews a session; throws its 410 when it is over. */
   beat: (actor: SessionActor, sessionId: string) => Promise<unknown>;
 };
 
 /** Who holds what, asked in passing: nothing here changes anything, and a grant never relies on it. */
-export function createChecks({ database, leases, rules, deadlines, storeWasAway, beat }: Needs) {
+export function createChecks({ database, leases, rules, deadlines, storeWasAway, ledgerAway, beat }: Needs) {
   async function list(projectId: string, of: { sessions?: string[] } = {}): Promise<ClaimView[]> {
     const [held, left] = await Promise.all([heldClaims(database.db, projectId, of), deadlines(projectId)]);
     return held.map((claim) => toView(claim, left));
@@ -47,6 +49,8 @@ export function createChecks({ database, leases, rules, deadlines, storeWasAway,
 
   /** Would these be free for the acting session? From the index; from the ledger while the store is away. */
   async function check(actor: Actor, body: z.output<typeof CheckBody>): Promise<Check> {
+    // What the index calls free nobody could claim now.
+    if (ledgerAway()) throw unavailable('The database');
     const wanted = parseEach(body.paths, await rules(actor.projectId));
     const lineage = actor.session?.lineage ?? [];
     const fromIndex = await Promise.all([

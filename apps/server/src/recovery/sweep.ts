@@ -28,11 +28,13 @@ export function createSweep({ database, index, recovery, log, everyMs, parkedMs,
   let timer: ReturnType<typeof setTimeout> | undefined;
   let stopped = false;
   let cleanedAt = 0;
+  let ledgerAway = false;
   let running: Promise<void> = Promise.resolve();
 
   async function once(): Promise<void> {
     try {
       const projects = await projectsAlive(database.db);
+      ledgerAway = false;
       await index.settle(projects);
       for (const projectId of projects) await alone(projectId, () => recovery.loseStale(projectId));
       for (const { projectId, id } of await parkedLongerThan(database.db, parkedMs / 1000))
@@ -44,6 +46,7 @@ export function createSweep({ database, index, recovery, log, everyMs, parkedMs,
       }
     } catch (error) {
       index.wasAway();
+      ledgerAway = isDatabaseAway(error);
       if (!(error instanceof LeaseStoreUnavailable) && !isDatabaseAway(error)) log.error({ err: error }, 'the sweep failed; it goes on');
     }
   }
@@ -67,6 +70,8 @@ export function createSweep({ database, index, recovery, log, everyMs, parkedMs,
 
   return {
     once,
+    /** As the last round found it. */
+    ledgerAway: () => ledgerAway,
     start: schedule,
     stop: async () => {
       stopped = true;
