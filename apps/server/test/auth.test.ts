@@ -24,6 +24,11 @@ const bodies: Partial<Record<keyof typeof api, unknown>> = {
   checkClaims: { paths: ['a.ts'] },
   verifyClaims: { paths: ['a.ts'] },
   claim: { paths: ['a.ts'] },
+  reorderRoadmap: { now: ['f'] },
+  moveOnRoadmap: { lane: 'now' },
+  addLearning: { content: 'C' },
+  addNote: { content: 'C' },
+  addDecision: { title: 'T', decision: 'D' },
 };
 
 onEachEngineSet('auth', (set) => {

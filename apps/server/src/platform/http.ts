@@ -134,16 +134,14 @@ export function createRouter(needs: RouterNeeds) {
       const params = c.req.param() as Record<string, string>;
       // No name has a NUL, and PostgreSQL takes none.
       if (Object.values(params).some((value) => value.includes('\u0000'))) throw notFound();
-      const { text, body } = await readBody(c, definition, needs.maxBodyBytes);
-      const query = definition.query ? parse(definition.query, c.req.query(), 'query') : undefined;
+      const text = definition.body ? await readText(c, needs.maxBodyBytes) : '';
 
       const caller: Caller | undefined = principal && { ...principal, idempotency: idempotencyOf(c, definition, text) };
-      let actor: Actor | Caller | undefined = caller;
-      if (caller && definition.role) {
-        const found = await inProject(caller, params['projectId'] ?? '', definition, c);
-        if (definition.session === 'needed') actor = await needs.actingSession(found);
-        else actor = definition.session === 'optional' ? { ...found, session: await needs.readingSession(found) } : found;
-      }
+      const found = caller && definition.role && (await inProject(caller, params['projectId'] ?? '', definition, c));
+      // After the caller's rights, for who may not call a route learns nothing of what it takes; before a session is made.
+      const body = definition.body && parse(definition.body, readJson(text), 'body');
+      const query = definition.query && parse(definition.query, c.req.query(), 'query');
+      const actor = found ? await inSession(found, definition) : caller;
       // The table's types and this function's are the same thing seen from two sides; here they meet.
       const call = {
         params,
@@ -186,28 +184,32 @@ export function createRouter(needs: RouterNeeds) {
     };
   }
 
+  async function inSession(actor: Actor, { session }: Route): Promise<Actor> {
+    if (session === 'needed') return needs.actingSession(actor);
+    return session === 'optional' ? { ...actor, session: await needs.readingSession(actor) } : actor;
+  }
+
   return route;
 }
 
 const json = (body: object, status: number, headers: Record<string, string>) =>
   new Response(JSON.stringify(body), { status, headers: { ...headers, 'content-type': 'application/json' } });
 
-async function readBody(c: Context<HttpEnv>, definition: Route, maxBytes: number): Promise<{ text: string; body: unknown }> {
-  if (!definition.body) return { text: '', body: undefined };
+async function readText(c: Context<HttpEnv>, maxBytes: number): Promise<string> {
   const tooLarge = () => new AppError('PAYLOAD_TOO_LARGE', `A request body has at most ${Math.floor(maxBytes / 1024)} KB.`);
   if (Number(c.req.header('content-length') ?? 0) > maxBytes) throw tooLarge();
   const text = await c.req.text();
   if (Buffer.byteLength(text) > maxBytes) throw tooLarge();
-  let json: unknown;
+  return text;
+}
+
+function readJson(text: string): unknown {
+  requireShallow(text);
   try {
-    requireShallow(text);
-    json = text.trim() === '' ? undefined : JSON.parse(text);
-  } catch (error) {
-    throw error instanceof AppError
-      ? error
-      : new AppError('VALIDATION_ERROR', 'The body is not valid JSON.', { details: { field: 'body' } });
+    return text.trim() === '' ? undefined : JSON.parse(text);
+  } catch {
+    throw new AppError('VALIDATION_ERROR', 'The body is not valid JSON.', { details: { field: 'body' } });
   }
-  return { text, body: parse(definition.body, json, 'body') };
 }
 
 /** What recursion would have to follow later is refused now. */
