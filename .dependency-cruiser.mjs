@@ -6,7 +6,20 @@ const isTable = '\\.table\\.ts$';
 const isSchema = '/schema\\.ts$';
 
 /** A later slice may see earlier ones. A new slice takes its place here before anyone can import it. */
-const slices = ['ledger', 'feed', 'auth', 'projects', 'sessions', 'claims', 'features', 'recovery', 'knowledge', 'roadmap', 'status'];
+const slices = [
+  'ledger',
+  'search',
+  'feed',
+  'auth',
+  'projects',
+  'sessions',
+  'claims',
+  'features',
+  'recovery',
+  'knowledge',
+  'roadmap',
+  'status',
+];
 
 /** A package, named as written where it is not installed and by its folder where it is. */
 const npm = (...names) => `(^|node_modules/)(${names.join('|')})(/|$)`;

@@ -98,6 +98,7 @@ describe('output', () => {
       ['claims', 'check'],
       ['learn'],
       ['decision', 'create'],
+      ['search'],
       ['session', 'end'],
       ['keeper', 'status'],
     ]) {

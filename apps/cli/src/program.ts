@@ -11,6 +11,7 @@ import { addLearnCommands } from './commands/learn.ts';
 import { addLoginCommands } from './commands/login.ts';
 import { addProjectCommands } from './commands/project.ts';
 import { addRoadmapCommands } from './commands/roadmap.ts';
+import { addSearchCommand } from './commands/search.ts';
 import { addSessionCommands } from './commands/session.ts';
 import { addSetupCommand } from './commands/setup.ts';
 import { addStatusCommand } from './commands/status.ts';
@@ -87,6 +88,7 @@ function buildProgram(io: Io, exitWith: (code: number) => void): Command {
   addClaimsCommands(program, run);
   addLearnCommands(program, run);
   addDecisionCommands(program, run);
+  addSearchCommand(program, run);
   addSessionCommands(program, run);
   addStatusCommand(program, run);
   addWatchCommand(program, run);

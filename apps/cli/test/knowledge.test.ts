@@ -58,6 +58,19 @@ onEachEngineSet('knowledge in a repository', (set) => {
     expect(await ok(bob, 'decision', 'show', '1')).toContain('> 1. Cookies (replaced)\n    2. Bearer keys (stands)');
   });
 
+  test('what anybody wrote is found by anybody, typos and all', async () => {
+    await ok(ann, 'feature', 'create', '--title', 'Login', '--spec', 'Throttle guesses of passwords', '--ready');
+    await ok(ann, 'learn', '--no-feature', 'bcrypt takes 300 ms on the runner', '--tag', 'auth');
+    await ok(ann, 'decision', 'create', '--title', 'Hash with argon2', '--decision', 'bcrypt is too slow');
+    const found = await bob.nexus('search', 'bcript', 'slow');
+    expect(found.out).toMatch(/^decision  project  Lead .*\n  Hash with argon2\n  \*?\*?bcrypt[^]*\n\nlearning  project  Lead  #auth/);
+    expect(found.err).toContain('"bcript" stands nowhere; looked for bcrypt.');
+    expect(await ok(bob, 'search', 'password', '--kind', 'spec', '--since', '7d')).toContain('spec  login');
+    expect(await bob.nexus('search', 'password', '--until', '1h')).toMatchObject({ code: 0, out: '' });
+    expect(await bob.nexus('search', 'x', '--since', 'soon')).toMatchObject({ code: 2 });
+    expect(JSON.parse(await ok(bob, 'search', 'argon2', '--json'))).toMatchObject({ items: [{ kind: 'decision' }], nextCursor: null });
+  });
+
   test('refusals tell what to do, and exit with what they are', async () => {
     expect(await ann.nexus('decision', 'show', '7')).toMatchObject({ code: 5 });
     expect(await ann.nexus('learn', 'x', '--feature', 'nothing')).toMatchObject({ code: 5 });

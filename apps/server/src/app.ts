@@ -15,6 +15,7 @@ import { createObserver, createRouter, type HttpEnv, page } from './platform/htt
 import { projectsRoutes } from './projects/index.ts';
 import { recoveryRoutes } from './recovery/index.ts';
 import { roadmapRoutes } from './roadmap/index.ts';
+import { searchRoutes } from './search/index.ts';
 import { sessionsRoutes } from './sessions/index.ts';
 import { statusRoutes } from './status/index.ts';
 
@@ -105,6 +106,7 @@ export function createApp({ deps, connection, closing }: AppOptions): Hono<HttpE
   claimsRoutes(route, { claims, checks });
   roadmapRoutes(route, { roadmap });
   knowledgeRoutes(route, deps);
+  searchRoutes(route, deps);
   statusRoutes(route, { status, meta: { version, engines } });
 
   route(api.events, async ({ actor, query, raw }) => {

@@ -15,7 +15,7 @@ import { createMemoryLeases } from './engines/leases/memory.ts';
 import { createRedisLeases } from './engines/leases/redis.ts';
 import { createEndings, createFeatures, createPick } from './features/index.ts';
 import { createFeed, createFeedSocket, createTickets } from './feed/index.ts';
-import { createDecisions, createLearnings } from './knowledge/index.ts';
+import { createCatchUp, createDecisions, createLearnings } from './knowledge/index.ts';
 import { createLedger } from './ledger/index.ts';
 import { clientIp } from './platform/client-ip.ts';
 import { createFailpoint } from './platform/failpoints.ts';
@@ -25,6 +25,7 @@ import { createMetrics } from './platform/metrics.ts';
 import { createProjects } from './projects/index.ts';
 import { createRecovery, createSweep } from './recovery/index.ts';
 import { createRoadmap } from './roadmap/index.ts';
+import { createSearch } from './search/index.ts';
 import { createCheckpoints, createSessions, projectsAlive, type Sessions } from './sessions/index.ts';
 import { createHealth, createStatus } from './status/index.ts';
 
@@ -128,8 +129,10 @@ export async function createDeps({
   const pick = createPick({ ...needs, checks, loseAllStale: (projectId) => recovery.loseStale(projectId) });
   const endings = createEndings(needs);
   const roadmap = createRoadmap({ database, ledger });
+  const search = createSearch({ database });
   const learnings = createLearnings(needs);
   const decisions = createDecisions(needs);
+  const catchUp = createCatchUp({ database, ledger, log });
   const cursor = async (projectId: string) => (await feed.page(projectId, undefined, 1)).cursor;
   const status = createStatus({ database, features, checks, sessions, cursor });
   const health = createHealth({ database: database.ping, leases: leases.ping, bus: bus.ping });
@@ -189,6 +192,7 @@ export async function createDeps({
     pick,
     endings,
     roadmap,
+    search,
     learnings,
     decisions,
     status,
@@ -210,9 +214,11 @@ export async function createDeps({
       }
       sweep.start();
       health.serving();
+      void catchUp.run();
     },
     async stop() {
       health.draining();
+      catchUp.stop();
       await sweep.stop();
       socket.closeAll();
       feed.close();

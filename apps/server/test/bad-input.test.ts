@@ -269,6 +269,10 @@ onEachEngineSet('bad input', (set) => {
         ['listFeatures', '?cursor=W10', /^cursor$/],
         ['listFeatures', `?cursor=${Buffer.from('[1,2,"x"]').toString('base64url')}`, /^cursor$/],
         ['listFeatures', `?cursor=${'x'.repeat(600)}`, /^cursor$/],
+        ['search', '', /^q$/],
+        ['search', '?q=%20', /^q$/],
+        ['search', '?q=x&since=0000-01-01', /^since$/],
+        ['search', '?q=x&cursor=e30', /^cursor$/],
         ['listNotes', '?scope=all', /^scope$/],
         ['listLearnings', '?kind=tip', /^kind$/],
         ['listDecisions', '?current=yes', /^current$/],
@@ -403,7 +407,7 @@ onEachEngineSet('bad input', (set) => {
         fc.asyncProperty(
           fc.constantFrom(...routes.filter(([, { method }]) => method === 'get')),
           fc.dictionary(
-            fc.constantFrom('status', 'lane', 'limit', 'cursor', 'after', 'x'),
+            fc.constantFrom('status', 'lane', 'limit', 'cursor', 'after', 'q', 'x'),
             nastyText.map((text) => text.slice(0, 2000)),
             { maxKeys: 3 },
           ),

@@ -223,6 +223,7 @@ onEachEngineSet('the API description', (set) => {
     await lead.addDecision({ ...p, body: { title: 'E', decision: 'E', supersedes: '1' } });
     await lead.listDecisions({ ...p, query: { current: 'true' } });
     await lead.getDecision({ ...p, decisionId: '1' });
+    await lead.search({ ...p, query: { q: 'L' } });
     await lead.events({ ...p, query: { after: '0' } });
     await lead.wsTicket({ body: { projectId } });
 

@@ -40,6 +40,7 @@ import {
 } from './knowledge.ts';
 import { AddMemberBody, CreateProjectBody, Membership, Project, ProjectWithMembers, UpdateProjectBody } from './projects.ts';
 import { MoveBody, ReorderBody, Roadmap } from './roadmap.ts';
+import { SearchPage, SearchQuery } from './search.ts';
 import { ActiveSession, EndSessionBody, Heartbeat, Heartbeats, HeartbeatsBody, OpenSessionBody, Session } from './sessions.ts';
 import { Meta, ProjectStatus } from './status.ts';
 
@@ -554,6 +555,17 @@ export const api = {
     path: `${P}/decisions/:decisionId`,
     summary: 'A decision by id or number, with what it replaced and what replaced it',
     response: DecisionWithChain,
+    errors: [],
+    rate: 'read',
+    role: 'readonly',
+  }),
+
+  search: route({
+    method: 'get',
+    path: `${P}/search`,
+    summary: 'Search learnings, decisions, specs, checkpoints and messages; the best fit first',
+    query: SearchQuery,
+    response: SearchPage,
     errors: [],
     rate: 'read',
     role: 'readonly',

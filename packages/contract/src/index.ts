@@ -9,5 +9,6 @@ export * from './feed.ts';
 export * from './knowledge.ts';
 export * from './projects.ts';
 export * from './roadmap.ts';
+export * from './search.ts';
 export * from './sessions.ts';
 export * from './status.ts';

@@ -8,6 +8,7 @@ import type { Actor, SessionActor } from '../platform/actor.ts';
 import { AppError, notFound } from '../platform/errors.ts';
 import type { Rules } from '../projects/index.ts';
 import { isUuid } from '../platform/ids.ts';
+import { dropEntries, indexEntries } from '../search/index.ts';
 import { latestCheckpoints, requireLive } from '../sessions/index.ts';
 import {
   deleteDraft,
@@ -74,6 +75,7 @@ export function createFeatures({ database, ledger, claims, rules, deadlines }: N
         dependsOn,
         createdBy: actor.engineer.id,
       });
+      await indexSpec(tx, actor.projectId, { id, title: body.title, spec: body.spec, createdBy: actor.engineer.id });
       at.emit({ type: 'feature_created', feature: { id, slug: body.slug, title: body.title }, data: { lane, priority, touches } });
       return view(await require(tx, actor.projectId, body.slug));
     });
@@ -168,6 +170,7 @@ export function createFeatures({ database, ledger, claims, rules, deadlines }: N
           dependsOn: body.dependsOn ? [...new Set(body.dependsOn)] : row.dependsOn,
         };
         if (emitUpdates(at, row, next)) await updateFields(tx, row.id, next);
+        if (next.title !== row.title || next.spec !== row.spec) await indexSpec(tx, actor.projectId, { ...row, ...next });
         return view(await require(tx, actor.projectId, slug));
       }),
     );
@@ -180,6 +183,7 @@ export function createFeatures({ database, ledger, claims, rules, deadlines }: N
       const needing = [...(await dependencies(tx, actor.projectId))].filter(([, on]) => on.includes(slug)).map(([other]) => other);
       if (needing.length > 0) throw illegal(row, `${needing.join(', ')} depends on it. Change that first.`);
       await deleteDraft(tx, row.id);
+      await dropEntries(tx, actor.projectId, 'spec', [row.id]);
       at.emit({ type: 'feature_deleted', feature: brief(row) });
       return { deleted: true as const };
     });
@@ -226,6 +230,12 @@ export function createFeatures({ database, ledger, claims, rules, deadlines }: N
 
   return { create, list, available, update, remove, ready, get, ofStatus, require, unmetOf, standing };
 }
+
+const indexSpec = (
+  tx: Queryable,
+  projectId: string,
+  { id, title, spec, createdBy }: Pick<FeatureRow, 'id' | 'title' | 'spec' | 'createdBy'>,
+) => indexEntries(tx, projectId, [{ kind: 'spec', id, featureId: id, engineerId: createdBy, title, body: spec }]);
 
 function emitUpdates(
   at: Change,

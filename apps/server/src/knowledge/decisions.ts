@@ -6,8 +6,9 @@ import type { Features } from '../features/index.ts';
 import type { Ledger } from '../ledger/index.ts';
 import type { Actor } from '../platform/actor.ts';
 import { AppError, notFound } from '../platform/errors.ts';
+import { type Entry, indexEntries, markReplaced } from '../search/index.ts';
 import { requireLive } from '../sessions/index.ts';
-import { decodeCursor, paged } from './cursor.ts';
+import { decodeCursor, paged } from '../platform/cursor.ts';
 import { chainOf, decisionOf, decisionsPage, insertDecision } from './decisions.store.ts';
 
 export type Decisions = ReturnType<typeof createDecisions>;
@@ -45,6 +46,8 @@ export function createDecisions({ database, ledger, features, claims }: Needs) {
           supersedes: replaced?.id ?? null,
         });
         const decision = await require(tx, actor.projectId, id);
+        await indexEntries(tx, actor.projectId, [entryOf(decision)]);
+        if (replaced) await markReplaced(tx, actor.projectId, 'decision', replaced.id);
         at.emit({
           type: 'decision_added',
           ...(feature ? { feature: { id: feature.id, slug: feature.slug, title: feature.title } } : {}),
@@ -78,3 +81,12 @@ export function createDecisions({ database, ledger, features, claims }: Needs) {
 
   return { add, list, get };
 }
+
+const entryOf = ({ id, featureId, engineerId, title, decision, rationale, alternatives }: Decision): Entry => ({
+  kind: 'decision',
+  id,
+  featureId,
+  engineerId,
+  title,
+  body: [decision, rationale, alternatives].filter(Boolean).join('\n\n'),
+});

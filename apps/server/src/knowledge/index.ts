@@ -1,3 +1,4 @@
+export { createCatchUp } from './catch-up.ts';
 export { createDecisions } from './decisions.ts';
 export { createLearnings } from './learnings.ts';
 export { knowledgeRoutes } from './knowledge.routes.ts';

@@ -5,13 +5,14 @@ import type { Features } from '../features/index.ts';
 import type { Change, Ledger } from '../ledger/index.ts';
 import type { Actor } from '../platform/actor.ts';
 import { notFound } from '../platform/errors.ts';
+import { indexEntries } from '../search/index.ts';
 import { sessionById } from '../sessions/index.ts';
-import { decodeCursor, paged } from './cursor.ts';
+import { decodeCursor, paged } from '../platform/cursor.ts';
 import { insertLearning, learningById, learningsPage } from './learnings.store.ts';
 
 export type Learnings = ReturnType<typeof createLearnings>;
 
-const Position = z.tuple([z.iso.datetime(), z.guid()]);
+const Position = z.tuple([z.iso.datetime().refine((at) => at > '1970'), z.guid()]);
 /** Events have at most 8 KB: enough of it to tell whether one wants to read it. */
 const EXCERPT = 200;
 
@@ -54,6 +55,10 @@ export function createLearnings({ database, ledger, features }: { database: Data
       sessionId: actor.session?.id ?? null,
       tags: [...new Set(added.tags)],
     });
+    const { content: body, tags } = added;
+    await indexEntries(tx, actor.projectId, [
+      { kind: 'learning', id, featureId: feature?.id ?? null, engineerId: actor.engineer.id, title: '', body, tags },
+    ]);
     at.emit({
       type: 'learning_added',
       ...(feature ? { feature: { id: feature.id, slug: feature.slug, title: feature.title } } : {}),

@@ -33,7 +33,8 @@ export async function insertCheckpoint(tx: Queryable, c: NewCheckpoint): Promise
 /** Removes those that are both older and more than what a feature keeps. */
 export const pruneCheckpoints = (on: Queryable, keep: { keepDays: number; keepCount: number }) =>
   on.execute(sql`
-    delete from checkpoints c
+    with gone as (delete from checkpoints c
     using (select id, row_number() over (partition by feature_id order by created_at desc, id desc) as nth from checkpoints) ranked
     where ranked.id = c.id and ranked.nth > ${keep.keepCount} and not c.is_latest
-      and c.created_at < now() - make_interval(secs => ${keep.keepDays * 86_400})`);
+      and c.created_at < now() - make_interval(secs => ${keep.keepDays * 86_400}) returning c.id)
+    delete from search_entries e using gone where e.kind = 'checkpoint' and e.id = gone.id`);

@@ -6,6 +6,7 @@ import type { Ledger } from '../ledger/index.ts';
 import type { Actor, SessionActor } from '../platform/actor.ts';
 import type { AppError } from '../platform/errors.ts';
 import { notFound } from '../platform/errors.ts';
+import { indexEntries } from '../search/index.ts';
 import { insertCheckpoint, latestCheckpoints } from './checkpoints.store.ts';
 import { requireLive, SessionOver, type Sessions } from './sessions.ts';
 import { featureExists } from './sessions.store.ts';
@@ -54,6 +55,13 @@ export function createCheckpoints({ database, ledger, sessions, standing, over }
           fence,
         };
         await insertCheckpoint(tx, { ...made, projectId: actor.projectId });
+        // Without notes it tells what a machine saw: nobody looks for that.
+        if (body.notes) {
+          const { id, engineerId } = made;
+          await indexEntries(tx, actor.projectId, [
+            { kind: 'checkpoint', id, featureId: feature.id, engineerId, title: '', body: body.notes },
+          ]);
+        }
         const checkpoint = { ...made, engineerName: session.engineerName, agent: session.agent, isLatest: true, createdAt: at.now };
         at.emit({ type: 'checkpoint_added', feature, data: { fence, checkpoint: summary(checkpoint) } });
         return checkpoint;

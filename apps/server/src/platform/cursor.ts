@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { AppError } from '../platform/errors.ts';
+import { AppError } from './errors.ts';
 
 /** Opaque to clients; holds the list's own order, so that no page skips or repeats a row. */
 export const encodeCursor = (position: unknown): string => Buffer.from(JSON.stringify(position)).toString('base64url');

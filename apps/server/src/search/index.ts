@@ -1,0 +1,3 @@
+export { dropEntries, type Entry, indexEntries, markReplaced } from './index.store.ts';
+export { createSearch } from './search.ts';
+export { searchRoutes } from './search.routes.ts';

@@ -1,0 +1,136 @@
+import { sql, type SQL } from 'drizzle-orm';
+import type { SearchHit, SearchKind } from '@nexus/contract';
+import { type Queryable, rows } from '../engines/database/database.ts';
+import { fragmentPrefix, projectWord } from './index.store.ts';
+import { FOUND, passage } from './passage.ts';
+import { fragmentsLookedFor, type Spelling, spellingsIn } from './words.ts';
+
+/** How many entries are weighed against each other: a page needs few of them, and each costs microseconds. */
+const WEIGHED = 1000;
+/** How much of a text the passage that fits is looked for in. */
+const READ = 20_000;
+
+/** A stem, the number of entries that have it, and how the query spells it, if it is a word that may be misspelled. */
+export type Asked = { word: string; docs: number; spelling: string | null };
+
+/** What a query asks for, as it is stored, and how many entries there are. */
+export async function readQuery(on: Queryable, projectId: string, text: string): Promise<{ asked: Asked[]; total: number }> {
+  const own = projectWord(projectId);
+  const found = await rows<Asked>(
+    on,
+    sql`select asked.lexeme as word, coalesce(w.docs, 0) as docs,
+          (select s from unnest(${sql.param(spellingsIn(text))}::text[]) s where (ts_lexize('english_stem', s))[1] = asked.lexeme limit 1) as spelling
+        from (select lexeme from unnest(to_tsvector('english', ${text})) union all select ${own}) asked
+        left join search_words w on w.project_id = ${projectId} and w.word = asked.lexeme`,
+  );
+  return { asked: found.filter(({ word }) => word !== own), total: found.find(({ word }) => word === own)?.docs ?? 0 };
+}
+
+const spellings = (projectId: string, where: SQL, limit: number) => sql`
+  select s.spelling, s.word, w.docs from search_spellings s join search_words w on w.project_id = s.project_id and w.word = s.word
+  where s.project_id = ${projectId} and w.docs > 0 and ${where} order by w.docs desc, s.spelling limit ${limit}`;
+
+/** Words that begin like this, most used first. */
+export const longerWords = (on: Queryable, projectId: string, start: string, limit: number): Promise<Spelling[]> =>
+  rows(on, spellings(projectId, sql`s.spelling > ${start} collate "C" and s.spelling < ${`${start}\u{10ffff}`} collate "C"`, limit));
+
+/** Words that may be meant by a misspelled one. */
+export function similarWords(on: Queryable, projectId: string, typed: string): Promise<Spelling[]> {
+  const fragments = fragmentsLookedFor(typed).map((fragment) => fragmentPrefix(projectId) + fragment);
+  if (fragments.length === 0) return Promise.resolve([]);
+  return rows(on, spellings(projectId, sql`s.fragments && ${sql.param(fragments)}::text[]`, 200));
+}
+
+/** One thing that is looked for: a word, or those that may stand in its place, and how much it says. */
+export type Term = { words: string[]; docs: number; weight: number };
+export type Filters = {
+  kind?: SearchKind | undefined;
+  feature?: string | undefined;
+  tag?: string | undefined;
+  engineer?: string | undefined;
+  since?: string | undefined;
+  until?: string | undefined;
+};
+
+const quoted = (word: string) => `'${word.replaceAll('\\', '\\\\').replaceAll("'", "''")}'`;
+const any = (words: string[], label = '') => words.map((word) => quoted(word) + label).join(' | ');
+
+function conditions(projectId: string, { kind, feature, tag, engineer, since, until }: Filters): SQL {
+  const parts = [
+    sql`e.project_id = ${projectId}`,
+    kind && sql`e.kind = ${kind}`,
+    feature && sql`e.feature_id = (select id from features where project_id = ${projectId} and slug = ${feature})`,
+    tag && sql`e.tags ? ${tag}`,
+    engineer &&
+      sql`coalesce(lower(e.author->>'email') = lower(${engineer}),
+            e.engineer_id in (select id from engineers where id::text = ${engineer} or lower(email) = lower(${engineer})))`,
+    since && sql`e.at >= ${since}::timestamptz`,
+    until && sql`e.at < ${until}::timestamptz`,
+  ];
+  return sql.join(
+    parts.filter((part) => part !== undefined && part !== ''),
+    sql` and `,
+  );
+}
+
+/**
+ * Those that have the rarest of the terms: only they can come first. When even those are in too many entries, the ones
+ * that have every term, and the newest that have the rarest.
+ */
+function candidates(projectId: string, terms: Term[], where: SQL): SQL {
+  const rarest = terms.toSorted((a, b) => a.docs - b.docs);
+  const own = quoted(projectWord(projectId));
+  const newest = (query: string) =>
+    sql`(select e.* from search_entries e where ${where} and e.terms @@ ${query}::tsquery order by e.at desc limit ${WEIGHED})`;
+  const chosen: Term[] = [];
+  let docs = 0;
+  for (const term of rarest) {
+    docs += term.docs;
+    if (docs > WEIGHED) break;
+    chosen.push(term);
+  }
+  if (chosen.length > 0) return newest(`${own} & (${any(chosen.flatMap(({ words }) => words))})`);
+  const all = newest(`${own} & ${terms.map(({ words }) => `(${any(words)})`).join(' & ')}`);
+  const [first] = rarest;
+  return terms.length > 1 && first ? sql`(${all} union ${newest(`${own} & (${any(first.words)})`)})` : all;
+}
+
+export type Position = { score: number; id: string };
+type Raw = Omit<SearchHit, 'createdAt'> & { at: string };
+
+/**
+ * The best of what fits, best first, after the one at `from`. A term counts by how rare it is, half as much again in a
+ * title or tag; long texts have more by chance, and what was replaced counts half.
+ */
+export async function searchEntriesFor(
+  on: Queryable,
+  projectId: string,
+  { terms, filters, from, limit }: { terms: Term[]; filters: Filters; from: Position | undefined; limit: number },
+): Promise<SearchHit[]> {
+  const counts = terms.map(
+    ({ words, weight }) =>
+      sql`case when c.terms @@ ${any(words, ':A')}::tsquery then ${weight * 1.5}::float8 when c.terms @@ ${any(words)}::tsquery then ${weight}::float8 else 0 end`,
+  );
+  const found = await rows<Raw>(
+    on,
+    sql`with scored as (
+          select c.*, ((${sql.join(counts, sql` + `)}) / (1 + 0.15 * ln(1 + length(c.terms) / 50.0)) * case when c.replaced then 0.5 else 1 end)::float8 as score
+          from ${candidates(projectId, terms, conditions(projectId, filters))} c
+        ), best as (
+          select * from scored where score > 0 ${from ? sql`and (score, id) < (${from.score}::float8, ${from.id}::uuid)` : sql``}
+          order by score desc, id desc limit ${limit}
+        )
+        select b.kind, b.id, f.id as "featureId", f.slug as "featureSlug", b.engineer_id as "engineerId",
+          coalesce(b.author->>'name', g.name) as "engineerName", b.title, b.tags, b.replaced, b.score, b.at,
+          ts_headline('english', translate(left(b.body, ${READ}), ${FOUND.from + FOUND.to}, ''),
+            ${any(terms.flatMap(({ words }) => words))}::tsquery, ${`HighlightAll=true, StartSel=${FOUND.from}, StopSel=${FOUND.to}`}) as snippet
+        from best b left join features f on f.id = b.feature_id join engineers g on g.id = b.engineer_id
+        order by b.score desc, b.id desc`,
+  );
+  return found.map(({ at, ...hit }) => ({
+    ...hit,
+    snippet: passage(hit.snippet),
+    score: Number(hit.score),
+    createdAt: new Date(at).toISOString(),
+  }));
+}
