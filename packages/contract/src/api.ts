@@ -72,7 +72,7 @@ const route = <const R extends Route>(definition: R): R => definition;
 
 const P = '/projects/:projectId';
 const F = `${P}/features/:slug` as const;
-const held: ErrorCode[] = ['FILE_ALREADY_CLAIMED', 'FENCED', 'SESSION_LOST'];
+const held: ErrorCode[] = ['FILE_ALREADY_CLAIMED', 'TOO_MANY_GLOBS', 'FENCED', 'SESSION_LOST'];
 const ofHolder: ErrorCode[] = ['INVALID_STATUS_TRANSITION', 'FENCED', 'SESSION_LOST'];
 
 /** Every HTTP route, once: the server registers them, the client types them, OpenAPI describes them. */
@@ -319,7 +319,14 @@ export const api = {
     path: `${F}/pick`,
     summary: 'Take the feature and every path it touches, or none',
     response: Feature,
-    errors: ['FILE_ALREADY_CLAIMED', 'INVALID_STATUS_TRANSITION', 'DEPENDENCIES_UNMET', 'REQUEST_IN_PROGRESS', 'SESSION_LOST'],
+    errors: [
+      'FILE_ALREADY_CLAIMED',
+      'TOO_MANY_GLOBS',
+      'INVALID_STATUS_TRANSITION',
+      'DEPENDENCIES_UNMET',
+      'REQUEST_IN_PROGRESS',
+      'SESSION_LOST',
+    ],
     rate: 'claim',
     role: 'member',
     session: 'needed',
@@ -362,7 +369,7 @@ export const api = {
     path: `${F}/resume`,
     summary: 'Adopt an interrupted or parked feature under a new fence',
     response: Feature,
-    errors: ['FILE_ALREADY_CLAIMED', 'INVALID_STATUS_TRANSITION', 'SESSION_LOST'],
+    errors: ['FILE_ALREADY_CLAIMED', 'TOO_MANY_GLOBS', 'INVALID_STATUS_TRANSITION', 'SESSION_LOST'],
     rate: 'claim',
     role: 'member',
     session: 'needed',

@@ -14,7 +14,7 @@ export const Claim = z
     featureSlug: z.string().nullable(),
     sessionId: z.string(),
     agent: z.string(),
-    kind: z.enum(['file', 'tree']),
+    kind: z.enum(['file', 'tree', 'glob']),
     mode: z.enum(['read', 'write']),
     fence: z.number().int(),
     parked: z.boolean(),
@@ -28,6 +28,7 @@ export const RefreshBody = z.strictObject({ paths: ClaimInputs.optional() }).pre
 export const CheckBody = z.strictObject({ paths: ClaimInputs.min(1) });
 export const Check = z
   .object({
+    /** In the order asked; an explicit glob with braces has an entry for each alternative. */
     paths: z.array(
       z.object({
         path: z.string(),

@@ -40,7 +40,10 @@ export const roles = ['lead', 'member', 'readonly'] as const;
 export const Role = z.enum(roles);
 export type Role = z.infer<typeof Role>;
 
-/** A path as callers write it: `src/a.ts`, `src/auth/` or `src/auth/**` (a tree), `ro:` in front for reading; or the explicit form. */
+/**
+ * A path as callers write it: `src/a.ts`, `src/auth/` or `src/auth/**` (a tree), a pattern like `src/*.ts`, `ro:` in front for
+ * reading; or the explicit form, whose kind `glob` also reads braces and classes.
+ */
 export const ClaimInput = z.union([
   z.string().max(1100),
   z.strictObject({
@@ -53,6 +56,9 @@ export type ClaimInput = z.infer<typeof ClaimInput>;
 
 /** At most this many paths in one hold. */
 export const MAX_CLAIMS_PER_HOLD = 500;
+/** At most this many patterns in one hold, and held in one project: each is compared with whatever is asked for below it. */
+export const MAX_GLOBS_PER_HOLD = 32;
+export const MAX_GLOBS_PER_PROJECT = 128;
 export const ClaimInputs = z.array(ClaimInput).max(MAX_CLAIMS_PER_HOLD);
 
 export const Fence = z.number().int().positive().meta({ description: 'The number of a hold; grows with each hold of the project.' });

@@ -11,7 +11,7 @@ export const errorStatus = {
   PATH_GITDIR: 400,
   PATH_EMPTY_SEGMENT: 400,
   PATH_TOO_LONG: 400,
-  PATH_GLOB_UNSUPPORTED: 400,
+  PATH_GLOB_TOO_COMPLEX: 400,
   PATH_RESOURCE_UNSUPPORTED: 400,
   UNAUTHORIZED: 401,
   INVALID_API_KEY: 401,
@@ -22,6 +22,7 @@ export const errorStatus = {
   ALREADY_EXISTS: 409,
   INVALID_STATUS_TRANSITION: 409,
   FILE_ALREADY_CLAIMED: 409,
+  TOO_MANY_GLOBS: 409,
   FENCED: 409,
   NOTHING_AVAILABLE: 409,
   DEPENDENCIES_UNMET: 409,
@@ -38,7 +39,7 @@ export const errorStatus = {
 export type ErrorCode = keyof typeof errorStatus;
 const codes = Object.keys(errorStatus) as [ErrorCode, ...ErrorCode[]];
 
-/** Who stands in the way of a path. `filePath` is what was asked for, `heldPath` what is held; both as their users spelled them. */
+/** Who stands in the way of a path. `filePath` is what was asked for, `heldPath` what is held: paths or patterns, as their users spelled them. */
 export const Conflict = z
   .object({
     filePath: z.string(),

@@ -1,4 +1,6 @@
-export type ClaimKind = 'file' | 'tree';
+export const claimKinds = ['file', 'tree', 'glob'] as const;
+/** A path; a directory with all below it; the paths, now or later, that a pattern matches. */
+export type ClaimKind = (typeof claimKinds)[number];
 export type ClaimMode = 'read' | 'write';
 
 /** How a project tells names apart; fixed when the project is created, for it decides every stored key. */
@@ -8,15 +10,16 @@ export type PathCase = 'insensitive' | 'sensitive';
 export type Claim = {
   kind: ClaimKind;
   mode: ClaimMode;
-  /** The key: '' is the whole repository, else '/segment/segment', folded. Compared by bytes. */
+  /** The key: '' is the whole repository, else '/segment/segment', folded. Compared by bytes. A glob's has its wildcards in it. */
   node: string;
   /** The user's spelling, cleaned: trees end in '/', the whole repository is '.', no `ro:`. Parses to the same claim. */
   display: string;
 };
 
-/** `kind: 'glob'` is part of the language and refused for now; undefined counts as absent, as parsers leave it. */
+/** Undefined counts as absent, as parsers leave it. */
 export type ClaimInput = {
   path: string;
-  kind?: ClaimKind | 'glob' | undefined;
+  /** `glob` also reads braces and classes; a wildcard makes any path one. */
+  kind?: ClaimKind | undefined;
   mode?: ClaimMode | undefined;
 };

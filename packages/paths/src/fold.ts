@@ -13,10 +13,22 @@ const plain = /^[ -~]*$/;
  */
 export function foldSegment(segment: string, pathCase: PathCase): string {
   if (plain.test(segment)) return withoutTrail(pathCase === 'insensitive' ? segment.toLowerCase() : segment);
-  // Again NFC after the strip: it may have parted a letter from its accent.
-  const visible = segment.normalize('NFC').replace(ignoredByHfs, '').normalize('NFC');
+  const visible = visibleOf(segment);
   return withoutTrail(pathCase === 'insensitive' ? foldCase(visible) : visible);
 }
+
+/**
+ * The same for a segment with wildcards, which are matched against keys: `?` is one character of a key. A sigma's form
+ * depends on the letters after it, which a wildcard may hide, so it becomes `?` as well.
+ */
+export function foldPattern(segment: string, pathCase: PathCase): string {
+  if (segment === '**') return segment;
+  const folded = foldSegment(segment, pathCase);
+  return (pathCase === 'insensitive' ? folded.replace(/[σς]/g, '?') : folded).replace(/\*+/g, '*');
+}
+
+/** In NFC and without what HFS+ ignores; NFC again, for that may have parted a letter from its accent. */
+export const visibleOf = (segment: string): string => segment.normalize('NFC').replace(ignoredByHfs, '').normalize('NFC');
 
 /** Upper first would leave ẞ as ß, while ß becomes ss; NFC last, because upper case takes letters like ǰ apart. */
 const foldCase = (text: string) => text.toLowerCase().toUpperCase().toLowerCase().normalize('NFC');

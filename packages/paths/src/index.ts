@@ -1,6 +1,7 @@
-export type { Claim, ClaimInput, ClaimKind, ClaimMode, PathCase } from './claim.ts';
+export { claimKinds, type Claim, type ClaimInput, type ClaimKind, type ClaimMode, type PathCase } from './claim.ts';
+export { baseOf, isGlob } from './glob.ts';
 export { ancestorsOf, compareNodes, isWithin, nodeDepth, subtreeRange } from './nodes.ts';
-export { compatible, overlaps, reduceClaims } from './overlap.ts';
+export { compatible, covers, overlaps, reduceClaims } from './overlap.ts';
 export { isListed } from './lists.ts';
-export { formatClaim, parseClaim, type ParsedClaim } from './parse.ts';
+export { formatClaim, parseClaim, parseClaims, type ParsedClaim } from './parse.ts';
 export { maxPathBytes, maxSegmentBytes, maxSegments, pathErrorCodes, type PathErrorCode } from './refusals.ts';

@@ -16,6 +16,8 @@ const cases: Array<[string, string, boolean]> = [
   ['/a/b/map', '*.map', false],
   ['/db/migrations/0001_x.sql', 'db/migrations/*.sql', true],
   ['', 'dist/', false],
+  ['/apps/*/package.json', 'package.json', true],
+  ['/docs/**/x.md', 'docs/*/x.md', false],
 ];
 for (const [node, entry, listed] of cases) {
   test(`${node || '(root)'} is ${listed ? '' : 'not '}on a list with ${entry}`, () => expect(isListed(node, [entry])).toBe(listed));

@@ -17,7 +17,8 @@ export function isListed(node: Claim['node'], list: readonly string[]): boolean 
     const anywhere = wanted.length === 1;
     const last = anywhere ? segments.length - 1 : 0;
     for (let from = 0; from <= last; from += 1) {
-      const fits = wanted.every((segment, index) => segment.test(segments[from + index] ?? ''));
+      // The `**` of a claimed pattern is no one name, so nothing is said about it.
+      const fits = wanted.every((segment, index) => segments[from + index] !== '**' && segment.test(segments[from + index] ?? ''));
       if (fits && (isDirectory || from + wanted.length === segments.length)) return true;
     }
     return false;

@@ -1,25 +1,42 @@
+import { alternativesOf } from './alternatives.ts';
 import type { Claim, ClaimInput, PathCase } from './claim.ts';
-import { foldSegment, isGitDir } from './fold.ts';
-import { maxPathBytes, maxSegmentBytes, maxSegments, refuse, type PathErrorCode, type Refusal } from './refusals.ts';
+import { foldPattern, foldSegment, isGitDir, visibleOf } from './fold.ts';
+import { baseOf, isGlob } from './glob.ts';
+import { maxPathBytes, maxPatternBytes, maxSegmentBytes, maxSegments, refuse, type PathErrorCode, type Refusal } from './refusals.ts';
 
 export type ParsedClaim = { ok: true; claim: Claim } | Refusal;
+export type ParsedClaims = { ok: true; claims: Claim[] } | Refusal;
+type Options = { pathCase?: PathCase | undefined };
 
 /** Bounds the work on hostile input; a legal path, even decomposed, has less than half of it. */
 const maxRawLength = 4 * maxPathBytes;
 
 const utf8 = new TextEncoder();
 const bytes = (text: string) => utf8.encode(text).length;
-const isWild = (segment: string) => /[*?]/.test(segment);
 /** What the first segment may not look like, bare: `/`, `X:`, `~` (a server has no home or drive to resolve against). */
 const absolute = /^(?:[/~]|[A-Za-z]:)/;
 const prefixed = /^(?:ro|res):/;
 
+/** Reads one entry of a list of claims: one claim, or one for each alternative of an explicit glob. Never throws. */
+export function parseClaims(input: string | ClaimInput, options: Options = {}): ParsedClaims {
+  if (typeof input !== 'string' && input.kind === 'glob') {
+    const pattern = input.path.replaceAll('\\', '/');
+    const alternatives = pattern.length > maxRawLength ? [pattern] : alternativesOf(pattern);
+    if (alternatives === undefined) return refuse('PATH_GLOB_TOO_COMPLEX', pattern);
+    const parsed = alternatives.map((path) => parseClaim({ path, mode: input.mode }, options));
+    return parsed.find((one) => !one.ok) ?? { ok: true, claims: parsed.flatMap((one) => (one.ok ? one.claim : [])) };
+  }
+  const parsed = parseClaim(input, options);
+  return parsed.ok ? { ok: true, claims: [parsed.claim] } : parsed;
+}
+
 /**
- * Reads one claim from a touches string (`src/auth/`, `ro:docs/**`, `.`) or an object. Never throws; a refusal carries
- * a code and what to do instead. Whatever the input says twice, the stronger reading holds: tree over file, and
- * a stated mode over the `ro:` prefix. `./` lets a name start with `~`, `ro:` and the like.
+ * Reads one claim from a touches string (`src/auth/`, `ro:docs/**`, `src/*.ts`, `.`) or an object; braces and brackets are
+ * ordinary characters. Never throws; a refusal carries a code and what to do instead. Whatever the input says twice, the
+ * stronger reading holds: tree and glob over file, and a stated mode over the `ro:` prefix. `./` lets a name start with `~`,
+ * `ro:` and the like.
  */
-export function parseClaim(input: string | ClaimInput, options: { pathCase?: PathCase | undefined } = {}): ParsedClaim {
+export function parseClaim(input: string | ClaimInput, options: Options = {}): ParsedClaim {
   const asked: ClaimInput = typeof input === 'string' ? { path: input } : input;
   const given = asked.path;
   const bare = given.replace(/^(?:ro:)+/, '');
@@ -29,20 +46,23 @@ export function parseClaim(input: string | ClaimInput, options: { pathCase?: Pat
   if (fault) return refuse(fault, given);
   const resolved = resolve(path);
   if (!resolved) return refuse('PATH_ESCAPES', given);
-  const { segments, wasTree } = withoutTreeTail(resolved);
-  if (asked.kind === 'glob' || segments.some(isWild)) return refuse('PATH_GLOB_UNSUPPORTED', given);
-  const invalid = segmentsFault(segments);
-  if (invalid) return refuse(invalid, given);
+  const trunk = withoutTreeTail(resolved);
+  const isWild = trunk.some(isGlob);
+  const isTree = asked.kind === 'tree' || trunk.length < resolved.length || trunk.length === 0 || /(?:^|\/)\.{0,2}$/.test(path);
+  const isBelow = asked.kind === 'tree' || /\/\.?$/.test(path);
+  const segments = !isWild ? trunk : isBelow && resolved.at(-1) !== '**' ? [...resolved, '**'] : resolved;
 
   const pathCase = options.pathCase ?? 'insensitive';
-  const isTree = asked.kind === 'tree' || wasTree || segments.length === 0 || /(?:^|\/)\.{0,2}$/.test(path);
+  const node = segments.map((segment) => `/${isGlob(segment) ? foldPattern(segment, pathCase) : foldSegment(segment, pathCase)}`).join('');
+  const invalid = segmentsFault(segments) ?? patternFault(node);
+  if (invalid) return refuse(invalid, given);
   return {
     ok: true,
     claim: {
-      kind: isTree ? 'tree' : 'file',
+      kind: isWild ? 'glob' : isTree ? 'tree' : 'file',
       mode: asked.mode ?? (bare === given ? 'write' : 'read'),
-      node: segments.map((segment) => `/${foldSegment(segment, pathCase)}`).join(''),
-      display: displayOf(segments, isTree),
+      node,
+      display: displayOf(segments, !isWild && isTree),
     },
   };
 }
@@ -68,22 +88,33 @@ function resolve(path: string): string[] | undefined {
   for (const part of path.split('/')) {
     if (part === '' || part === '.') continue;
     if (part !== '..') {
-      kept.push(part.normalize('NFC'));
-      wild ||= isWild(part);
+      const segment = isGlob(part) ? cleanPattern(part) : part.normalize('NFC');
+      if (segment !== '**' || kept.at(-1) !== '**') kept.push(segment);
+      wild ||= isGlob(part);
     } else if (wild || kept.pop() === undefined) return undefined;
   }
   return kept;
 }
 
-/** A trailing `**` or run of them, also with a last `*`, means the directory and everything below. */
-function withoutTreeTail(resolved: string[]): { segments: string[]; wasTree: boolean } {
+/** Invisible marks go at once, or two stars with one between them would be no `**` here and one in another spelling. */
+function cleanPattern(part: string): string {
+  const visible = visibleOf(part);
+  return visible === '**' ? visible : visible.replace(/\*+/g, '*');
+}
+
+/** Without a trailing `**`, or run of them also with a last `*`: below a literal head they mean the directory. */
+function withoutTreeTail(resolved: string[]): string[] {
   let end = resolved.length;
   for (;;) {
     if (resolved[end - 1] === '**') end -= 1;
     else if (resolved[end - 1] === '*' && resolved[end - 2] === '**') end -= 2;
-    else return { segments: resolved.slice(0, end), wasTree: end < resolved.length };
+    else return resolved.slice(0, end);
   }
 }
+
+/** Only what follows the base is ever walked, against any other pattern. */
+const patternFault = (node: string): PathErrorCode | undefined =>
+  isGlob(node) && bytes(node.slice(baseOf(node).length)) > maxPatternBytes ? 'PATH_GLOB_TOO_COMPLEX' : undefined;
 
 /** git's directory is refused in every project, for git itself folds case there on every platform. */
 function segmentsFault(segments: string[]): PathErrorCode | undefined {

@@ -1,3 +1,5 @@
+import { maxAlternatives } from './alternatives.ts';
+
 /** Every reason to refuse a claim's path. All of them are the caller's to mend (HTTP 400). */
 export const pathErrorCodes = [
   'PATH_EMPTY',
@@ -8,7 +10,7 @@ export const pathErrorCodes = [
   'PATH_GITDIR',
   'PATH_EMPTY_SEGMENT',
   'PATH_TOO_LONG',
-  'PATH_GLOB_UNSUPPORTED',
+  'PATH_GLOB_TOO_COMPLEX',
   'PATH_RESOURCE_UNSUPPORTED',
 ] as const;
 
@@ -22,6 +24,8 @@ export const maxSegments = 64;
 export const maxSegmentBytes = 255;
 /** PATH_MAX of macOS, the smallest of the common ones; folded it stays well under a Postgres index entry (2,704). */
 export const maxPathBytes = 1024;
+/** Telling whether two patterns meet takes time by the product of these: about a millisecond for the worst pair. */
+export const maxPatternBytes = 256;
 
 const messages: Record<PathErrorCode, (path: string) => string> = {
   PATH_EMPTY: () => 'The path is empty. Name a file or directory from the repository root, or "." for the whole repository.',
@@ -35,8 +39,8 @@ const messages: Record<PathErrorCode, (path: string) => string> = {
     `${path} has a segment of dots, spaces or invisible characters only. Remove it, or spell the directory's name.`,
   PATH_TOO_LONG: (path) =>
     `${path} is too long: at most ${maxSegments} segments, ${maxSegmentBytes} bytes each, ${maxPathBytes} bytes in all. Claim a directory above it.`,
-  PATH_GLOB_UNSUPPORTED: (path) =>
-    `${path} is a pattern, and patterns cannot be claimed yet. Claim the directory instead, as in "src/" or "src/**", or list the files.`,
+  PATH_GLOB_TOO_COMPLEX: (path) =>
+    `${path} is too much of a pattern: at most ${maxAlternatives} alternatives, and ${maxPatternBytes} bytes from its first wildcard's segment on. Claim the directory, as in "src/", or split it.`,
   PATH_RESOURCE_UNSUPPORTED: (path) =>
     `${path} names a resource, and resources cannot be claimed yet. Claim a path; put "./" before a file whose name starts with "res:".`,
 };
