@@ -13,6 +13,11 @@ local function end_claim(session, hold, mode, node)
   if redis.call('ZREM', claims, hold .. '\0' .. mode .. '\0' .. node) == 1 then
     redis.call('ZREMRANGEBYLEX', list_of(mode), '[' .. node .. '\0' .. hold .. '\0', '(' .. node .. '\0' .. hold .. '\1')
     count(session, mode, node, -1)
+    local base = base_of(node)
+    if base then
+      local glob = base .. '\0' .. mode .. '\0' .. node .. '\0' .. hold
+      redis.call('ZREMRANGEBYLEX', globs, '[' .. glob .. '\0', '(' .. glob .. '\1')
+    end
   end
 end
 

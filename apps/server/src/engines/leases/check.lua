@@ -1,56 +1,84 @@
--- ARGV: seen, limit, number of sessions in the lineage, those sessions, then mode and node of each claim
+-- ARGV: seen, limit, most to compare, number of sessions in the lineage, those sessions, then mode and node of each claim
 -- Answers nil without an index; else, for each conflict and sorted by claim only,
 --   {claim (from 0), why, mode, 'node\0hold\0session\0display', 'session\0JSON' of the hold}
+-- where why 'glob' and 'compare' (below the base of a requested glob) are conflicts only if the patterns meet: the caller looks.
 -- One HMGET a claim, whatever is held: the lists are read only where the counters say that others are in the way.
 if not is_standing(ARGV[1]) then
   return nil
 end
-local limit, lineage = tonumber(ARGV[2]), tonumber(ARGV[3])
+local limit, most, lineage = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local first_session, first_claim = 5, 5 + lineage
 local own = {}
-for i = 4, 3 + lineage do
+for i = first_session, first_claim - 1 do
   own[ARGV[i]] = true
 end
-local conflicts = {}
+local conflicts, certain = {}, 0
+
+-- False when it is held by one of the lineage.
+local function add(claim, why, mode, member)
+  local _, _, hold, session = string.find(member, '^[^%z]*%z([^%z]*)%z([^%z]*)')
+  if own[session] then
+    return false
+  end
+  conflicts[#conflicts + 1] = { claim, why, mode, member, redis.call('HGET', holds, hold) }
+  return true
+end
 
 local function name_others(claim, why, mode, node, expected)
   local from, to = '[' .. node .. '\0', '(' .. node .. '\1'
-  if why == 'below' then
+  if why ~= 'above' and why ~= 'same' then
     from, to = '[' .. node .. '/', '(' .. node .. '0'
   end
-  local wanted = math.min(expected, limit)
+  local wanted, size = math.min(expected, limit), limit
+  if why == 'compare' then
+    wanted, size = expected, most
+  end
   while wanted > 0 do
-    local page = redis.call('ZRANGEBYLEX', mode == 'read' and reads or writes, from, to, 'LIMIT', 0, limit)
+    local page = redis.call('ZRANGEBYLEX', mode == 'read' and reads or writes, from, to, 'LIMIT', 0, size)
     for _, member in ipairs(page) do
-      local node_end = string.find(member, '\0', 1, true)
-      local hold_end = string.find(member, '\0', node_end + 1, true)
-      local session_end = string.find(member, '\0', hold_end + 1, true)
-      if wanted > 0 and not own[string.sub(member, hold_end + 1, session_end - 1)] then
-        local hold = redis.call('HGET', holds, string.sub(member, node_end + 1, hold_end - 1))
-        conflicts[#conflicts + 1] = { claim, why, mode, member, hold }
+      if wanted > 0 and add(claim, why, mode, member) then
         wanted = wanted - 1
+        certain = certain + (why == 'compare' and 0 or 1)
       end
     end
-    if #page < limit then
+    if #page < size then
       return
     end
     from = '(' .. page[#page]
   end
 end
 
-local function check(claim, wanted_mode, node)
+local any_globs = redis.call('EXISTS', globs) == 1
+local function name_globs(claim, wanted_mode, base)
+  for _, entry in ipairs(redis.call('ZRANGEBYLEX', globs, '[' .. base .. '\0', '(' .. base .. '\1')) do
+    local _, _, mode, member = string.find(entry, '^[^%z]*%z([^%z]*)%z(.*)$')
+    if mode == 'write' or wanted_mode == 'write' then
+      add(claim, 'glob', mode, member)
+    end
+  end
+end
+
+local function check(claim, wanted_mode, wanted)
+  local base = base_of(wanted)
+  local node = base or wanted
+  local above = {}
+  local slash = string.find(node, '/', 1, true)
+  while slash do
+    above[#above + 1] = string.sub(node, 1, slash - 1)
+    slash = string.find(node, '/', slash + 1, true)
+  end
+
   local places, fields = {}, {}
   local function ask(why, mode, place, counter)
     places[#places + 1] = { why, mode, place }
     fields[#fields + 1] = counter .. place
-    for i = 4, 3 + lineage do
+    for i = first_session, first_claim - 1 do
       fields[#fields + 1] = ARGV[i] .. '\0' .. counter .. place
     end
   end
   local function ask_for(mode, at, below)
-    local slash = string.find(node, '/', 1, true)
-    while slash do
-      ask('above', mode, string.sub(node, 1, slash - 1), at)
-      slash = string.find(node, '/', slash + 1, true)
+    for _, place in ipairs(above) do
+      ask('above', mode, place, at)
     end
     ask('same', mode, node, at)
     ask('below', mode, node, below)
@@ -63,20 +91,29 @@ local function check(claim, wanted_mode, node)
   local found = redis.call('HMGET', counters, unpack(fields))
   for i, place in ipairs(places) do
     local first = (i - 1) * (lineage + 1) + 1
-    local others = tonumber(found[first] or 0)
+    local all = tonumber(found[first] or 0)
+    local others = all
     for share = first + 1, first + lineage do
       others = others - tonumber(found[share] or 0)
     end
     if others > 0 then
-      name_others(claim, place[1], place[2], place[3], others)
+      local why, mode, at = unpack(place)
+      if why == 'below' and base and all <= most then
+        why = 'compare'
+      end
+      name_others(claim, why, mode, at, others)
+    end
+  end
+  if any_globs then
+    for _, place in ipairs(above) do
+      name_globs(claim, wanted_mode, place)
     end
   end
 end
 
-local first = 4 + lineage
-for i = first, #ARGV, 2 do
-  check((i - first) / 2, ARGV[i], ARGV[i + 1])
-  if #conflicts >= limit then
+for i = first_claim, #ARGV, 2 do
+  check((i - first_claim) / 2, ARGV[i], ARGV[i + 1])
+  if certain >= limit then
     break
   end
 end

@@ -1,4 +1,6 @@
+import { baseOf, isGlob } from '@nexus/paths';
 import {
+  MAX_COMPARED,
   MAX_CONFLICTS,
   type ClaimMode,
   type ClaimRequest,
@@ -8,6 +10,7 @@ import {
   type IndexedHold,
 } from './leases.ts';
 import { byFence, compareBytes, firstConflicts } from './order.ts';
+import { meets, takesIn } from './patterns.ts';
 
 /** x, s: write and read claims at a node; ix, is: those strictly below it. */
 type Counter = 'x' | 's' | 'ix' | 'is';
@@ -24,11 +27,13 @@ export type ClaimIndex = ReturnType<typeof createClaimIndex>;
 
 /**
  * The held claims of one project. Counters on a claim's node and its ancestors, in total and per session, answer whether
- * others are in the way in O(depth); the sorted lists are read only to name who they are.
+ * others are in the way in O(depth); the sorted lists are read only to name who they are. A glob is a node below its base
+ * in all of these, and is found from below by its base.
  */
 export function createClaimIndex() {
   const holds = new Map<string, OpenHold>();
   const held: Record<ClaimMode, Held[]> = { write: [], read: [] };
+  const globs = new Map<string, Set<Held>>();
   const total: Counters = new Map();
   const shares = new Map<string, { counters: Counters; holds: Set<IndexedHold> }>();
 
@@ -54,6 +59,7 @@ export function createClaimIndex() {
     const claim = { node, mode, display, hold: open.hold };
     open.claims.set(claimKey(mode, node), claim);
     count(claim, 1);
+    if (isGlob(node)) globs.set(baseOf(node), (globs.get(baseOf(node)) ?? new Set()).add(claim));
     return claim;
   }
 
@@ -64,7 +70,13 @@ export function createClaimIndex() {
     open.claims.delete(claimKey(mode, node));
     count(claim, -1);
     held[mode].splice(position(held[mode], node, hold), 1);
+    const anchored = isGlob(node) ? globs.get(baseOf(node)) : undefined;
+    anchored?.delete(claim);
+    if (anchored?.size === 0) globs.delete(baseOf(node));
   }
+
+  /** The globs from whose bases these nodes lie below. */
+  const globsAbove = (node: string): Held[] => (globs.size === 0 ? [] : ancestors(node).flatMap((above) => [...(globs.get(above) ?? [])]));
 
   return {
     grantHold,
@@ -102,13 +114,20 @@ export function createClaimIndex() {
     holdsOf: (session: string): IndexedHold[] => [...(shares.get(session)?.holds ?? [])].sort(byFence),
 
     covered(claims: ClaimRequest[], lineage: string[]): boolean[] {
-      const own = [...new Set(lineage)].flatMap((session) => shares.get(session)?.counters ?? []);
+      const sessions = new Set(lineage);
+      const own = [...sessions].flatMap((session) => shares.get(session)?.counters ?? []);
       const has = (node: string, mode: ClaimMode) =>
         own.some((counters) => {
           const found = counters.get(node);
           return found !== undefined && (found.x > 0 || (mode === 'read' && found.s > 0));
         });
-      return claims.map(({ node, mode }) => [...ancestors(node), node].some((place) => has(place, mode)));
+      const suffices = (glob: Held, wanted: ClaimRequest) =>
+        sessions.has(glob.hold.session) && (glob.mode === 'write' || wanted.mode === 'read') && takesIn(glob.node, wanted);
+      return claims.map((wanted) => {
+        const base = baseOf(wanted.node);
+        if ([...ancestors(base), base, wanted.node].some((place) => has(place, wanted.mode))) return true;
+        return globsAbove(wanted.node).some((glob) => suffices(glob, wanted));
+      });
     },
 
     check(claims: ClaimRequest[], lineage: string[]): IndexConflict[] {
@@ -120,18 +139,20 @@ export function createClaimIndex() {
       };
 
       const conflicts: IndexConflict[] = [];
-      for (const [index, { node, mode }] of claims.entries()) {
-        for (const heldMode of against[mode]) {
+      for (const [index, wanted] of claims.entries()) {
+        const add = (why: IndexConflict['why'], claim: Held) => conflicts.push({ ...claim, claim: index, why, hold: { ...claim.hold } });
+        const node = baseOf(wanted.node);
+        for (const mode of against[wanted.mode]) {
           const name = (why: IndexConflict['why'], list: Iterable<Held>, expected: number) => {
-            for (const claim of expected > 0 ? firstOfOthers(list, own, expected) : []) {
-              conflicts.push({ ...claim, claim: index, why, hold: { ...claim.hold } });
-            }
+            for (const claim of expected > 0 ? firstOfOthers(list, own, expected) : []) add(why, claim);
           };
-          for (const above of ancestors(node)) {
-            name('above', heldAt(held[heldMode], above), others(above, counterAt[heldMode]));
-          }
-          name('same', heldAt(held[heldMode], node), others(node, counterAt[heldMode]));
-          name('below', heldBelow(held[heldMode], node), others(node, counterBelow[heldMode]));
+          for (const above of ancestors(node)) name('above', heldAt(held[mode], above), others(above, counterAt[mode]));
+          name('same', heldAt(held[mode], node), others(node, counterAt[mode]));
+          if (isGlob(wanted.node) && (total.get(node)?.[counterBelow[mode]] ?? 0) <= MAX_COMPARED) {
+            for (const claim of heldBelow(held[mode], node)) if (!own.has(claim.hold.session) && meets(wanted, claim)) add('below', claim);
+          } else name('below', heldBelow(held[mode], node), others(node, counterBelow[mode]));
+          for (const claim of globsAbove(node))
+            if (claim.mode === mode && !own.has(claim.hold.session) && meets(wanted, claim)) add('glob', claim);
         }
         if (conflicts.length >= MAX_CONFLICTS) break;
       }

@@ -1,6 +1,7 @@
 import { z } from 'zod';
-import type { Beat, IndexChanges, IndexConflict, IndexedHold, IndexSnapshot } from './leases.ts';
+import type { Beat, ClaimRequest, IndexChanges, IndexConflict, IndexedHold, IndexSnapshot } from './leases.ts';
 import { byFence } from './order.ts';
+import { meets } from './patterns.ts';
 
 const heldBy = z.object({ id: z.string(), session: z.string(), label: z.string().nullable(), fence: z.number() });
 const ends = z.enum(['released', 'lost', 'forced', 'handed_over']);
@@ -11,8 +12,10 @@ export const replies = {
   version: z.tuple([clk, z.string(), z.coerce.number()]),
   apply: z.tuple([clk]),
   load: z.tuple([clk, z.number()]),
-  check: z.array(z.tuple([z.number(), z.enum(['above', 'same', 'below']), z.enum(['read', 'write']), z.string(), z.string()])),
-  covered: z.array(z.number()),
+  check: z.array(
+    z.tuple([z.number(), z.enum(['above', 'same', 'below', 'compare', 'glob']), z.enum(['read', 'write']), z.string(), z.string()]),
+  ),
+  covered: z.array(z.union([z.literal(1), z.array(z.string())])),
   open: z.tuple([clk, z.number()]),
   beat: z.tuple([clk], z.union([z.enum(['unknown', 'condemned']), z.tuple([z.coerce.number(), z.array(z.string()), z.array(z.string())])])),
   stale: z.tuple([clk, z.array(z.string()), z.array(z.string())]),
@@ -37,9 +40,15 @@ const grants = ({ sessionsOpened, holdsGranted, claimsGranted }: IndexSnapshot) 
   claimsGranted: claimsGranted.map(({ hold, mode, node, display }) => [hold, mode, node, display]),
 });
 
-export function decodeConflict([claim, why, mode, member, hold]: z.infer<typeof replies.check>[number]): IndexConflict {
+/** One conflict, or none where the patterns do not meet. */
+export function decodeConflict(
+  claims: ClaimRequest[],
+  [claim, why, mode, member, hold]: z.infer<typeof replies.check>[number],
+): IndexConflict[] {
   const [node = '', , , display = ''] = member.split('\0');
-  return { claim, why, node, display, mode, hold: decodeHold(hold) };
+  const wanted = claims[claim];
+  if ((why === 'compare' || why === 'glob') && !(wanted && meets(wanted, { node, display }))) return [];
+  return [{ claim, why: why === 'compare' ? 'below' : why, node, display, mode, hold: decodeHold(hold) }];
 }
 
 export function decodeBeat(session: string, answer: z.infer<typeof replies.beat>[1] | undefined): Beat {

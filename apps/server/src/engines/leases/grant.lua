@@ -3,6 +3,7 @@
 --   counters   hash  {x,s,ix,is}node: write and read claims at the node, and strictly below it; with 'session\0' before it,
 --                    that session's share of them
 --   writes     zset  node, hold, session, display of every write claim;  reads: of every read claim
+--   globs      zset  base, mode, node, hold, session, display of every claim of a glob, which is a node below its base elsewhere
 --   claims     zset  hold, mode, node
 --   holds      hash  hold → session, JSON as given
 --   holders    zset  session, JSON of every hold
@@ -76,8 +77,13 @@ local function grant(changes, clk)
     local held = redis.call('HGET', holds, hold)
     if held and redis.call('ZADD', claims, 0, hold .. '\0' .. mode .. '\0' .. node) == 1 then
       local session = first_part(held)
-      redis.call('ZADD', list_of(mode), 0, node .. '\0' .. hold .. '\0' .. session .. '\0' .. display)
+      local member = node .. '\0' .. hold .. '\0' .. session .. '\0' .. display
+      redis.call('ZADD', list_of(mode), 0, member)
       count(session, mode, node, 1)
+      local base = base_of(node)
+      if base then
+        redis.call('ZADD', globs, 0, base .. '\0' .. mode .. '\0' .. member)
+      end
     end
   end
 end

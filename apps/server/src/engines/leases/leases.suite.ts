@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'bun:test';
+import { runOf } from '@nexus/paths/testing';
 import {
+  MAX_COMPARED,
   MAX_CONFLICTS,
   type ClaimMode,
   type HoldEnd,
@@ -9,7 +11,7 @@ import {
   type LeaseStore,
 } from './leases.ts';
 import { suiteTimes, type LeaseRig } from './rig.suite.ts';
-import { walkAgainstModel } from './walk.suite.ts';
+import { walkSuite } from './walk.suite.ts';
 
 const { graceMs: grace, maxStepMs: maxStep } = suiteTimes;
 const ttl = 90_000;
@@ -51,6 +53,9 @@ export function leaseStoreSuite(name: string, create: () => Promise<LeaseRig>) {
       (await leases.check(project, texts.map(request), lineage))?.map(
         ({ claim: index, why, mode, node, hold: by }) => `${texts.length > 1 ? `${index} ` : ''}${why} ${mode} ${node} by ${by.id}`,
       ) ?? null;
+
+    const checkTree = async (node: string) =>
+      (await leases.check(project, [{ node, mode: 'write', kind: 'tree' }], []))?.map(({ why }) => why);
 
     const beat = async (session: string) => (await leases.beat(project, [session]))[0];
     const stateOf = async (session: string) => (await beat(session))?.state;
@@ -367,7 +372,7 @@ export function leaseStoreSuite(name: string, create: () => Promise<LeaseRig>) {
             { id: 's2', ttlMs: ttl },
           ],
         });
-        await grant('s1.1', 'w /a/b', 'r /c', 'w ');
+        await grant('s1.1', 'w /a/b', 'r /c', 'w ', 'w /**/é?', 'r /a/*/c', 'w /a/*/c');
         await grant('s2.2', 'r /a/b/c/d', 'w /é/😀');
         await grant('s3.3', 'w /parked');
         await leases.condemn(project, 's2', { dead: true });
@@ -670,6 +675,97 @@ export function leaseStoreSuite(name: string, create: () => Promise<LeaseRig>) {
         expect((await rig.leftovers?.(project)) ?? []).toEqual([]);
       });
 
+      test('a glob stands in the way of what it matches, of trees that reach into it and of globs that meet it', async () => {
+        await grant('s1.1', 'w /src/**/*.ts');
+        const glob = 'write /src/**/*.ts by s1.1';
+        expect(await check(['w /src/a.ts'])).toEqual([`glob ${glob}`]);
+        expect(await check(['w /src/deep/er/a.ts'])).toEqual([`glob ${glob}`]);
+        expect(await check(['w /src/a.md', 'w /lib/a.ts', 'w /srcs/a.ts', 'w /src/*.md', 'w /*/x/*.md'])).toEqual([]);
+        expect(await checkTree('/src/auth')).toEqual(['glob']);
+        expect(await checkTree('/lib')).toEqual([]);
+        expect(await check(['w /src'])).toEqual([`below ${glob}`]);
+        expect(await check(['w '])).toEqual([`below ${glob}`]);
+        expect(await check(['w /**/b.ts'])).toEqual([`below ${glob}`]);
+        expect(await check(['w /src/**/*.ts'])).toEqual([`below ${glob}`]);
+        expect(await check(['w /src/x/*.ts'])).toEqual([`glob ${glob}`]);
+        await end('s1.1');
+        expect(await check(['w ', 'w /src/a.ts', 'w /**'])).toEqual([]);
+        expect((await rig.leftovers?.(project)) ?? []).toEqual([]);
+      });
+
+      test('a requested glob meets what is held above its base, at it, and what it matches below', async () => {
+        await apply({
+          holdsGranted: [hold('s1.1'), hold('s2.2')],
+          claimsGranted: [
+            claim('s1.1', 'w /a'),
+            claim('s1.1', 'w /a/b/c.ts'),
+            claim('s1.1', 'w /a/b/c.md'),
+            { ...claim('s1.1', 'w /a/b/tree'), display: 'a/b/tree/' },
+            claim('s1.1', 'w /a/b/file'),
+            claim('s2.2', 'r /a/b/d.ts'),
+            claim('s2.2', 'r /a/*/z.ts'),
+          ],
+        });
+        const inWay = ['above write /a by s1.1', 'below write /a/b/c.ts by s1.1', 'below write /a/b/tree by s1.1'];
+        expect(await check(['r /a/b/**/*.ts'])).toEqual(inWay);
+        expect(await check(['w /a/b/**/*.ts'])).toEqual([
+          'above write /a by s1.1',
+          'glob read /a/*/z.ts by s2.2',
+          'below write /a/b/c.ts by s1.1',
+          'below read /a/b/d.ts by s2.2',
+          'below write /a/b/tree by s1.1',
+        ]);
+        expect(await check(['w /a/b/**/*.ts'], 's2')).toEqual(inWay);
+        expect(await check(['w /a/b/**/*.ts'], 's1', 's2')).toEqual([]);
+      });
+
+      test('readers of globs share', async () => {
+        await grant('s1.1', 'r /src/*.ts');
+        expect(await check(['r /src/a.ts', 'r /src', 'r /**/a.ts'])).toEqual([]);
+        expect(await check(['w /src/a.ts', 'w /**/a.ts'])).toEqual(['0 glob read /src/*.ts by s1.1', '1 below read /src/*.ts by s1.1']);
+      });
+
+      test('a glob over more than is compared takes all of it to be in its way', async () => {
+        const files = Array.from({ length: MAX_COMPARED }, (_, i) => `w /d/${String(i).padStart(4, '0')}.md`);
+        await grant('s1.1', ...files);
+        expect(await check(['w /d/*.ts', 'w /**/*.ts'])).toEqual([]);
+        await grant('s2.2', 'w /d/a.md');
+        expect(await check(['w /d/*.ts'])).toHaveLength(MAX_CONFLICTS);
+        expect(await check(['w /d/*.ts'], 's1')).toEqual(['below write /d/a.md by s2.2']);
+        expect(await check(['w /d/e/*.ts', 'r /d/a.ts'])).toEqual([]);
+      });
+
+      test('a glob of its own covers what it takes in, in a mode that suffices', async () => {
+        await grant('s1.1', 'w /src/**/*.ts', 'r /docs/*', 'w /all/*/**');
+        await grant('s2.2', 'w /lib/');
+        const asked: Array<[string, boolean]> = [
+          ['w /src/a.ts', true],
+          ['r /src/x/a.ts', true],
+          ['w /src/a.md', false],
+          ['w /src', false],
+          ['w /src/**/*.ts', true],
+          ['w /src/*.ts', false],
+          ['r /docs/a', true],
+          ['w /docs/a', false],
+          ['r /docs/a/b', false],
+          ['w /all/x/y', true],
+          ['w /all', false],
+        ];
+        const requests = asked.map(([text]) => request(text));
+        expect(await leases.covered(project, requests, ['child', 's1'])).toEqual(asked.map(([, answer]) => answer));
+        expect(await leases.covered(project, requests, ['s2'])).toEqual(asked.map(() => false));
+        const trees = ['/all/x', '/src/x', '/docs/a'].map((node) => ({ node, mode: 'read' as const, kind: 'tree' as const }));
+        expect(await leases.covered(project, trees, ['s1'])).toEqual([true, false, false]);
+      });
+
+      test('takes as many globs as a project may have, and 500 requests below them', async () => {
+        await grant('s1.1', ...Array.from({ length: 128 }, (_, i) => `w /src/**/*-${i}.ts`));
+        const asked = Array.from({ length: 500 }, (_, i) => `w /src/deep/file-${i + 127}.ts`);
+        expect(await check(asked)).toEqual(['0 glob write /src/**/*-127.ts by s1.1']);
+        await end('s1.1');
+        expect((await rig.leftovers?.(project)) ?? []).toEqual([]);
+      });
+
       test('keeps projects apart', async () => {
         const other = crypto.randomUUID();
         await leases.load(other, { ledger, ver: 0 }, none);
@@ -764,7 +860,9 @@ export function leaseStoreSuite(name: string, create: () => Promise<LeaseRig>) {
       await leases.ping();
     });
 
-    test('it agrees with a naive model on a random walk', () => walkAgainstModel(rig), 600_000);
+    test('it agrees with a naive model on a random walk', async () => {
+      expect((await walkSuite(rig, runOf(4_000))).violations).toEqual([]);
+    }, 600_000);
   });
 }
 

@@ -1,3 +1,5 @@
+import type { ClaimKind } from '@nexus/paths';
+
 /**
  * Who is alive, and which held paths stand in the way. The store follows the ledger: it grants nothing, and it may be
  * lost, late or rolled back at any moment without harm. Every call names its project; every duration is milliseconds of
@@ -22,12 +24,13 @@ export type LeaseStore = {
   load: (project: string, at: IndexVersion, snapshot: IndexSnapshot, options?: { refresh?: boolean }) => Promise<boolean>;
   /**
    * What others hold in the way of these claims, at most `MAX_CONFLICTS`, sorted by (claim, node, hold, mode). Cost grows
-   * with path depth only. Null when there is no index: the ledger answers.
+   * with path depth and with the globs held above, a glob's own with what is held below its base, up to `MAX_COMPARED`.
+   * Null when there is no index: the ledger answers.
    */
   check: (project: string, claims: ClaimRequest[], lineage: string[]) => Promise<IndexConflict[] | null>;
   /**
-   * Which of these claims the lineage holds already: at the node or above it, in a mode that suffices. Null when there is
-   * no index. Cost as `check`.
+   * Which of these claims the lineage holds already: at the node or above it, or by a glob that takes all of it in, in a mode
+   * that suffices. Null when there is no index. Cost as `check` of paths.
    */
   covered: (project: string, claims: ClaimRequest[], lineage: string[]) => Promise<boolean[] | null>;
   /** Starts (or restarts) a session's lease; false when it is condemned. Without an index true, and the load brings it. */
@@ -57,9 +60,13 @@ export type IndexVersion = { ledger: string; ver: number };
 
 export type ClaimMode = 'read' | 'write';
 
-/** `node` is the normalised key of @nexus/paths: '' is the whole repository, '/src/a.ts' a path. Files and trees overlap alike. */
-export type ClaimRequest = { node: string; mode: ClaimMode };
-export type IndexedClaim = ClaimRequest & { display: string };
+/**
+ * `node` is the normalised key of @nexus/paths: '' is the whole repository, '/src/a.ts' a path, '/src/*.ts' a glob. Files and
+ * trees overlap alike, but not with globs: there a request is a file where its kind is not told, and what is held is a tree
+ * where its `display` ends like one.
+ */
+export type ClaimRequest = { node: string; mode: ClaimMode; kind?: ClaimKind };
+export type IndexedClaim = Omit<ClaimRequest, 'kind'> & { display: string };
 
 /** A hold may have no claims: a feature that touches nothing is still held. `label` is the feature's slug, null when ad hoc. */
 export type IndexedHold = { id: string; session: string; label: string | null; fence: number };
@@ -78,10 +85,13 @@ export type IndexChanges = {
 
 export type IndexSnapshot = Pick<IndexChanges, 'sessionsOpened' | 'holdsGranted' | 'claimsGranted'>;
 
-/** `claim` is the position of the requested claim; `why`: the held path is above it, the same, or below it. */
+/**
+ * `claim` is the position of the requested claim; `why`: the held path is above it (or above the base of the requested glob),
+ * the same, or below it (as a held glob is, whose base is); `glob`: a held glob whose base is above meets it.
+ */
 export type IndexConflict = {
   claim: number;
-  why: 'above' | 'same' | 'below';
+  why: 'above' | 'same' | 'below' | 'glob';
   node: string;
   display: string;
   mode: ClaimMode;
@@ -102,6 +112,9 @@ export type Beat =
 
 /** More would not help a reader; a pick names every one of them from the ledger. */
 export const MAX_CONFLICTS = 10;
+
+/** A requested glob is compared with what is held below its base; where that is more than this in one mode, all of it conflicts. */
+export const MAX_COMPARED = 512;
 
 export type LeaseTimes = {
   /** How long after its deadline a session may still revive. */

@@ -12,7 +12,7 @@ end
 -- After a set-back the clock goes on from where the caller saw it, never from where it was restored to.
 redis.call('HSET', meta, 'clk', text(math.max(tonumber(stands[3] or 0), tonumber(ARGV[1]))))
 local clk = observe(ARGV[2])
-redis.call('UNLINK', counters, writes, reads, claims, holds, holders, deadlines, ttls, condemned)
+redis.call('UNLINK', counters, writes, reads, claims, holds, globs, holders, deadlines, ttls, condemned)
 grant(cjson.decode(ARGV[6]), clk)
 write_counters()
 for _, member in ipairs(redis.call('ZRANGE', lost, 0, -1)) do

@@ -6,6 +6,12 @@ local function text(number)
   return string.format('%.0f', number)
 end
 
+-- What all that a glob matches lies below; nil for a node without wildcards.
+local function base_of(node)
+  local wild = string.find(node, '[*?]')
+  return wild and string.match(string.sub(node, 1, wild), '^(.*)/')
+end
+
 -- The id of this Redis process; '' where INFO is not permitted, and then no two processes differ.
 local function current_run()
   local info = redis.pcall('INFO', 'server')

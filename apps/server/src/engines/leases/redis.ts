@@ -1,8 +1,9 @@
 import { type z } from 'zod';
 import { connectRedis, firstAttempt, primariesOf } from '../redis.ts';
 import { decodeBeat, decodeConflict, encodeChanges, encodeSnapshot, replies } from './codec.ts';
-import { LeaseStoreUnavailable, MAX_CONFLICTS, type LeaseStore, type LeaseTimes } from './leases.ts';
+import { type ClaimRequest, LeaseStoreUnavailable, MAX_COMPARED, MAX_CONFLICTS, type LeaseStore, type LeaseTimes } from './leases.ts';
 import { compareBytes, firstConflicts } from './order.ts';
+import { takesIn } from './patterns.ts';
 import { defineScripts, type ScriptName } from './scripts.ts';
 
 /**
@@ -80,14 +81,14 @@ export async function createRedisLeases({
     async check(project, claims, lineage) {
       const own = [...new Set(lineage)];
       const wanted = claims.flatMap(({ mode, node }) => [mode, node]);
-      const answer = await call('check', project, [MAX_CONFLICTS, own.length, ...own, ...wanted]);
-      return answer && firstConflicts(answer.map(decodeConflict));
+      const answer = await call('check', project, [MAX_CONFLICTS, MAX_COMPARED, own.length, ...own, ...wanted]);
+      return answer && firstConflicts(answer.flatMap((row) => decodeConflict(claims, row)));
     },
 
     async covered(project, claims, lineage) {
       const own = [...new Set(lineage)];
       const answer = await call('covered', project, [own.length, ...own, ...claims.flatMap(({ mode, node }) => [mode, node])]);
-      return answer && answer.map((covered) => covered === 1);
+      return answer && claims.map((wanted, position) => isCovered(answer[position] ?? [], wanted));
     },
 
     async open(project, session, ttlMs) {
@@ -131,5 +132,7 @@ export async function createRedisLeases({
     },
   };
 }
+
+const isCovered = (answer: 1 | string[], wanted: ClaimRequest) => answer === 1 || answer.some((glob) => takesIn(glob, wanted));
 
 const isReply = (error: unknown, start: string) => error instanceof Error && error.name === 'ReplyError' && error.message.startsWith(start);

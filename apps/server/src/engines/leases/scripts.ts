@@ -12,15 +12,15 @@ import prelude from './prelude.lua' with { type: 'text' };
 import stale from './stale.lua' with { type: 'text' };
 import version from './version.lua' with { type: 'text' };
 
-const everyKey = ['meta', 'counters', 'writes', 'reads', 'claims', 'holds', 'holders', 'lost', 'deadlines', 'ttls', 'condemned'];
+const everyKey = ['meta', 'counters', 'writes', 'reads', 'claims', 'holds', 'globs', 'holders', 'lost', 'deadlines', 'ttls', 'condemned'];
 
 /** `keys` are the names under which a script knows its KEYS; `meta` is always the first. */
 const scripts = {
   version: { keys: ['meta'], lua: version },
   apply: { keys: everyKey, lua: grant + apply },
   load: { keys: everyKey, lua: grant + load },
-  check: { keys: ['meta', 'counters', 'writes', 'reads', 'holds'], lua: check },
-  covered: { keys: ['meta', 'counters'], lua: covered },
+  check: { keys: ['meta', 'counters', 'writes', 'reads', 'holds', 'globs'], lua: check },
+  covered: { keys: ['meta', 'counters', 'globs'], lua: covered },
   open: { keys: ['meta', 'deadlines', 'ttls', 'condemned'], lua: open },
   beat: { keys: ['meta', 'holders', 'lost', 'deadlines', 'ttls', 'condemned'], lua: beat },
   stale: { keys: ['meta', 'deadlines', 'condemned'], lua: stale },

@@ -1,6 +1,16 @@
 import { expect } from 'bun:test';
+import { baseOf, type Claim, covers, isGlob, isWithin, overlaps } from '@nexus/paths';
+import type { SuiteOutcome, SuiteRun } from '@nexus/paths/testing';
 import fc from 'fast-check';
-import { MAX_CONFLICTS, type ClaimMode, type ClaimRequest, type HoldEnd, type IndexChanges, type IndexedHold } from './leases.ts';
+import {
+  MAX_CONFLICTS,
+  type ClaimMode,
+  type ClaimRequest,
+  type HoldEnd,
+  type IndexChanges,
+  type IndexedClaim,
+  type IndexedHold,
+} from './leases.ts';
 import { suiteTimes, type LeaseRig } from './rig.suite.ts';
 
 type Model = {
@@ -8,7 +18,7 @@ type Model = {
   clk: number;
   sessions: Map<string, { ttlMs: number; deadline: number; condemned: boolean; lost: string[] }>;
   holds: Map<string, IndexedHold>;
-  claims: Array<{ hold: string } & ClaimRequest>;
+  claims: Array<{ hold: string } & IndexedClaim>;
 };
 
 const ledger = 'walk';
@@ -21,9 +31,13 @@ const session = fc.constantFrom(...sessions);
 const lineage = fc.constantFrom<string[]>(['s0'], ['s1'], ['s1.1', 's1'], ['σ', 's0'], []);
 const holdId = fc.constantFrom(...Array.from({ length: 8 }, (_, i) => `h${i}`));
 const mode = fc.constantFrom<ClaimMode>('read', 'write');
-const node = fc
-  .array(fc.constantFrom('a', 'b', 'a!', 'a.ts', '\uff5e', '😀'), { maxLength: 4, size: 'max' })
-  .map((segments) => segments.map((segment) => `/${segment}`).join(''));
+const nodeOf = (...segments: string[]) =>
+  fc.array(fc.constantFrom(...segments), { maxLength: 4, size: 'max' }).map((all) => all.map((segment) => `/${segment}`).join(''));
+const node = fc.oneof(
+  { weight: 2, arbitrary: nodeOf('a', 'b', 'a!', 'a.ts', '\uff5e', '😀') },
+  { weight: 1, arbitrary: nodeOf('a', 'b', '**', '*', 'a*', '?', '*s') },
+);
+const kind = fc.constantFrom('file' as const, 'tree' as const);
 const claimed = fc.record({ hold: holdId, node, mode });
 const few = <T>(arbitrary: fc.Arbitrary<T>) => fc.array(arbitrary, { maxLength: 3, size: 'max' });
 
@@ -33,12 +47,12 @@ const changes: fc.Arbitrary<IndexChanges> = fc.record({
   sessionsClosed: fc.array(session, { maxLength: 1 }),
   sessionsOpened: few(fc.record({ id: session, ttlMs: fc.constantFrom(...ttls) })),
   holdsGranted: few(fc.record({ id: holdId, session, label: fc.constantFrom(null, 'slug'), fence: fc.nat() })),
-  claimsGranted: few(claimed.map((claim) => ({ ...claim, display: claim.node }))),
+  claimsGranted: few(fc.tuple(claimed, kind).map(([claim, as]) => ({ ...claim, display: as === 'tree' ? `${claim.node}/` : claim.node }))),
 });
 
 const operation = fc.oneof(
   { weight: 6, arbitrary: fc.record({ do: fc.constant('apply' as const), changes, stale: fc.boolean() }) },
-  { weight: 6, arbitrary: fc.record({ do: fc.constant('check' as const), claims: few(fc.record({ node, mode })), lineage }) },
+  { weight: 6, arbitrary: fc.record({ do: fc.constantFrom('check', 'covered'), claims: few(fc.record({ node, mode, kind })), lineage }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('beat' as const), sessions: few(session) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('open' as const), session, ttlMs: fc.constantFrom(...ttls) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('condemn' as const), session, dead: fc.boolean() }) },
@@ -47,10 +61,11 @@ const operation = fc.oneof(
 );
 type Operation = typeof operation extends fc.Arbitrary<infer T> ? T : never;
 
-/** Random operations, each answered by the engine as by a list of claims compared by prefix. NEXUS_FUZZ_RUNS walks of up to 120. */
-export async function walkAgainstModel(rig: LeaseRig) {
-  const numRuns = Number(process.env['NEXUS_FUZZ_RUNS'] ?? 60);
+/** Walks of up to 120 random operations, each answered by the engine as by a list of claims compared with each other. */
+export async function walkSuite(rig: LeaseRig, { operations: wanted, seed }: SuiteRun): Promise<SuiteOutcome> {
+  let walked = 0;
   const walk = fc.asyncProperty(fc.array(operation, { maxLength: 120, size: 'max' }), async (operations) => {
+    walked += operations.length;
     const project = crypto.randomUUID();
     const model: Model = { ver: 0, clk: 0, sessions: new Map(), holds: new Map(), claims: [] };
     await rig.leases.load(project, { ledger, ver: 0 }, snapshotOf(model));
@@ -65,8 +80,12 @@ export async function walkAgainstModel(rig: LeaseRig) {
     expect(await rig.leases.check(project, [{ node: '', mode: 'write' }], [])).toEqual([]);
     expect((await rig.leftovers?.(project)) ?? []).toEqual([]);
   });
-  await fc.assert(walk, { numRuns, endOnFailure: numRuns > 1000 });
+  const { failed, errorInstance, counterexample } = await fc.check(walk, { numRuns: Math.ceil(wanted / meanWalk), seed });
+  const what = errorInstance instanceof Error ? errorInstance.message : String(errorInstance);
+  return { operations: walked, violations: failed ? [`leases: ${what}: ${JSON.stringify(counterexample)} (seed ${seed})`] : [] };
 }
+
+const meanWalk = 60;
 
 async function compare({ leases, passTime }: LeaseRig, project: string, model: Model, operation: Operation) {
   switch (operation.do) {
@@ -82,6 +101,11 @@ async function compare({ leases, passTime }: LeaseRig, project: string, model: M
       expect(text).toEqual(conflictsIn(model, operation.claims, operation.lineage));
       break;
     }
+    case 'covered':
+      expect(await leases.covered(project, operation.claims, operation.lineage)).toEqual(
+        operation.claims.map((wanted) => isCovered(model, wanted, operation.lineage)),
+      );
+      break;
     case 'beat': {
       const answers = await leases.beat(project, operation.sessions);
       const texts = answers.map((beat) =>
@@ -132,12 +156,12 @@ const isLate = (model: Model, { deadline }: { deadline: number }) => model.clk >
 const snapshotOf = ({ sessions: open, holds, claims }: Model) => ({
   sessionsOpened: [...open].map(([id, { ttlMs }]) => ({ id, ttlMs })),
   holdsGranted: [...holds.values()],
-  claimsGranted: claims.map((claim) => ({ ...claim, display: claim.node })),
+  claimsGranted: claims,
 });
 
 function applyTo(model: Model, all: IndexChanges) {
-  const same = (a: { hold: string } & ClaimRequest, b: { hold: string } & ClaimRequest) =>
-    a.hold === b.hold && a.node === b.node && a.mode === b.mode;
+  type Key = { hold: string } & ClaimRequest;
+  const same = (a: Key, b: Key) => a.hold === b.hold && a.node === b.node && a.mode === b.mode;
   model.ver += 1;
   model.claims = model.claims.filter((held) => !all.claimsEnded.some((ended) => same(held, ended)));
   for (const { id, as } of all.holdsEnded) {
@@ -151,10 +175,8 @@ function applyTo(model: Model, all: IndexChanges) {
   for (const id of all.sessionsClosed) model.sessions.delete(id);
   for (const { id, ttlMs } of all.sessionsOpened) openIn(model, id, ttlMs);
   for (const hold of all.holdsGranted) if (!model.holds.has(hold.id)) model.holds.set(hold.id, hold);
-  for (const { hold, node: at, mode: as } of all.claimsGranted) {
-    const claim = { hold, node: at, mode: as };
-    if (model.holds.has(hold) && !model.claims.some((held) => same(held, claim))) model.claims.push(claim);
-  }
+  for (const claim of all.claimsGranted)
+    if (model.holds.has(claim.hold) && !model.claims.some((held) => same(held, claim))) model.claims.push(claim);
 }
 
 function openIn(model: Model, id: string, ttlMs: number): boolean {
@@ -184,9 +206,9 @@ function condemnIn(model: Model, id: string, dead: boolean) {
 
 function conflictsIn(model: Model, wanted: ClaimRequest[], own: string[]): string[] {
   const found = wanted.flatMap((request, index) =>
-    model.claims.flatMap(({ hold: id, node: at, mode: as }) => {
+    model.claims.flatMap(({ hold: id, node: at, mode: as, display }) => {
       const holder = model.holds.get(id)?.session ?? '';
-      const why = relation(at, request.node);
+      const why = relation({ node: at, display }, request);
       if (!why || own.includes(holder) || (as === 'read' && request.mode === 'read')) return [];
       const key = Buffer.concat([Buffer.of(index), ...[at, id, as].flatMap((part) => [Buffer.from(part), Buffer.of(0)])]);
       return [{ key, text: [index, why, as, at, id, holder].join(' ') }];
@@ -198,8 +220,29 @@ function conflictsIn(model: Model, wanted: ClaimRequest[], own: string[]): strin
     .map(({ text }) => text);
 }
 
-function relation(held: string, wanted: string) {
-  if (held === wanted) return 'same';
-  if (wanted.startsWith(`${held}/`)) return 'above';
-  return held.startsWith(`${wanted}/`) ? 'below' : undefined;
+/** Between paths by prefix alone; where a glob is among them, by where its base lies, and whether the two meet. */
+function relation(held: Pick<IndexedClaim, 'node' | 'display'>, wanted: ClaimRequest) {
+  const [place, base] = [baseOf(held.node), baseOf(wanted.node)];
+  const meet = overlaps(areaOf(held), areaOf(wanted));
+  if (isGlob(held.node)) {
+    if (isWithin(place, base)) return isGlob(wanted.node) && !meet ? undefined : 'below';
+    return isWithin(base, place) && meet ? 'glob' : undefined;
+  }
+  if (place === base) return 'same';
+  if (isWithin(base, place)) return 'above';
+  return isWithin(place, base) && (meet || !isGlob(wanted.node)) ? 'below' : undefined;
+}
+
+function isCovered(model: Model, wanted: ClaimRequest, lineage: string[]): boolean {
+  return model.claims.some((held) => {
+    if (!lineage.includes(model.holds.get(held.hold)?.session ?? '')) return false;
+    if (held.mode === 'read' && wanted.mode === 'write') return false;
+    if (isGlob(held.node)) return covers({ ...areaOf(held), mode: held.mode }, { ...areaOf(wanted), mode: wanted.mode });
+    return isWithin(baseOf(wanted.node), held.node);
+  });
+}
+
+function areaOf({ node: key, kind: as, display }: { node: string; kind?: Claim['kind']; display?: string }): Pick<Claim, 'node' | 'kind'> {
+  if (isGlob(key)) return { node: key, kind: 'glob' };
+  return { node: key, kind: as === 'tree' || display?.endsWith('/') ? 'tree' : 'file' };
 }
