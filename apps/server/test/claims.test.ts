@@ -55,6 +55,18 @@ onEachEngineSet('claims', (set) => {
       ['ro:src/', 'src/a.ts'],
       ['src/a.ts', 'ro:src/'],
       ['src/a', 'src/a/b.ts'],
+      ['src/**/*.ts', 'src/deep/er/a.ts'],
+      ['src/deep/er/a.ts', 'src/**/*.ts'],
+      ['src/**/*.ts', 'src/auth/'],
+      ['src/auth/', 'src/**/*.ts'],
+      ['src/**/*.ts', '.'],
+      ['.', '**/*.ts'],
+      ['src/**/*.ts', '**/a.*'],
+      ['**/a.*', 'src/**/*.ts'],
+      ['SRC/*.TS', 'src/a.ts'],
+      ['ro:src/*.ts', 'src/a.ts'],
+      ['src/a.ts', 'ro:src/*.ts'],
+      ['db/migrations/2026*', 'db/migrations/20261128_x.sql'],
     ];
     for (const [first, second] of refusedBeside) {
       test(`who holds ${first} keeps others out of ${second}`, async () => {
@@ -73,6 +85,13 @@ onEachEngineSet('claims', (set) => {
       ['src/a/', 'src/a.ts'],
       ['ro:src/', 'ro:src/a.ts'],
       ['ro:src/a.ts', 'ro:.'],
+      ['src/**/*.ts', 'src/a.md'],
+      ['src/a.md', 'src/**/*.ts'],
+      ['src/*.ts', 'src/auth/'],
+      ['src/auth/', 'src/*.ts'],
+      ['src/*.ts', 'src/*.md'],
+      ['ro:src/*.ts', 'ro:src/a.ts'],
+      ['app/[id]/page.tsx', 'app/i/page.tsx'],
     ];
     for (const [first, second] of grantedBeside) {
       test(`${first} and ${second} are held side by side`, async () => {
@@ -110,7 +129,7 @@ onEachEngineSet('claims', (set) => {
       ['~/x', 'PATH_ABSOLUTE'],
       ['', 'PATH_EMPTY'],
       ['.git/config', 'PATH_GITDIR'],
-      ['src/*.ts', 'PATH_GLOB_UNSUPPORTED'],
+      [`*${'a'.repeat(254)}/${'b'.repeat(9)}`, 'PATH_GLOB_TOO_COMPLEX'],
       ['res:port/1', 'PATH_RESOURCE_UNSUPPORTED'],
       ['a\u0000b', 'PATH_CONTROL'],
       ['a\ud800b', 'PATH_ENCODING'],

@@ -1,12 +1,12 @@
 import type { z } from 'zod';
 import type { Check, CheckBody, Claim as ClaimView, Conflict, Refreshed, Verification, VerifyBody } from '@nexus/contract';
-import { type Claim, compatible, formatClaim, isWithin } from '@nexus/paths';
+import { type Claim, covers, formatClaim } from '@nexus/paths';
 import type { Database } from '../engines/database/database.ts';
 import { type LeaseStore, LeaseStoreUnavailable } from '../engines/leases/leases.ts';
 import type { Actor, SessionActor } from '../platform/actor.ts';
 import { AppError, unavailable } from '../platform/errors.ts';
 import type { Rules } from '../projects/index.ts';
-import { requireFree } from './holds.ts';
+import { requireFew, requireFree } from './holds.ts';
 import { type HeldClaim, heldClaims, holdByFence, obstacles, obstaclesAmong } from './holds.store.ts';
 import { deadlineOf, toConflict } from './obstruction.ts';
 import { parseTouches } from './touches.ts';
@@ -127,8 +127,8 @@ export function createChecks({ database, leases, rules, deadlines, storeWasAway,
 }
 
 /** One claim for each path, in the order asked: none is merged, for each has its answer. */
-const parseEach = (paths: z.output<typeof CheckBody>['paths'], own: Rules): Claim[] =>
-  paths.flatMap((path, position) => {
+function parseEach(paths: z.output<typeof CheckBody>['paths'], own: Rules): Claim[] {
+  const claims = paths.flatMap((path, position) => {
     try {
       return parseTouches([path], 'paths', own);
     } catch (error) {
@@ -137,10 +137,9 @@ const parseEach = (paths: z.output<typeof CheckBody>['paths'], own: Rules): Clai
       throw error;
     }
   });
-
-const covers = (held: Claim, wanted: Claim) =>
-  (held.node === wanted.node ? held.kind === 'tree' || wanted.kind === 'file' : held.kind === 'tree' && isWithin(wanted.node, held.node)) &&
-  (held.mode === 'write' || compatible(held.mode, wanted.mode));
+  requireFew(claims, 'paths');
+  return claims;
+}
 
 function toView({ claim, grantedAt, hold }: HeldClaim, deadlines: Map<string, number>): ClaimView {
   return {

@@ -1,5 +1,6 @@
 import { sql } from 'drizzle-orm';
 import { bigint, customType, index, pgTable, text, timestamp, uniqueIndex, uuid } from 'drizzle-orm/pg-core';
+import { claimKinds } from '@nexus/paths';
 import { engineers } from '../auth/auth.table.ts';
 import { projects } from '../projects/projects.table.ts';
 import { sessions } from '../sessions/sessions.table.ts';
@@ -59,10 +60,12 @@ export const claims = pgTable(
     holdId: uuid('hold_id')
       .notNull()
       .references(() => holds.id),
-    kind: text('kind', { enum: ['file', 'tree'] }).notNull(),
+    kind: text('kind', { enum: claimKinds }).notNull(),
     mode: text('mode', { enum: ['read', 'write'] }).notNull(),
     /** The key: what decides. */
     node: node('node').notNull(),
+    /** Of a glob: what all that it matches lies below. Null for the others, so that the few globs are found at once. */
+    base: node('base'),
     /** What people read. */
     display: text('display').notNull(),
     grantedAt: at('granted_at').notNull().defaultNow(),
@@ -73,6 +76,9 @@ export const claims = pgTable(
     index('claims_held')
       .on(t.projectId, t.node)
       .where(sql`${t.endedVer} is null`),
+    index('claims_globs')
+      .on(t.projectId)
+      .where(sql`${t.endedVer} is null and ${t.base} is not null`),
     index('claims_hold')
       .on(t.holdId)
       .where(sql`${t.endedVer} is null`),

@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm';
-import { ancestorsOf, type Claim, compatible, formatClaim, overlaps, subtreeRange } from '@nexus/paths';
+import { ancestorsOf, baseOf, type Claim, compatible, formatClaim, overlaps, subtreeRange } from '@nexus/paths';
 import { type Queryable, rows } from '../engines/database/database.ts';
 import type { HoldEnd } from '../engines/leases/leases.ts';
 
@@ -60,13 +60,15 @@ const toHeld = (row: ClaimRow): HeldClaim => ({
 });
 
 /**
- * What others hold in the way of `wanted`. Candidates by node (the paths themselves, what lies above, what lies below),
- * each through an index; then exact. `lineage`: whose claims are no obstacle.
+ * What others hold in the way of `wanted`. Candidates by node (the paths themselves, what lies above, what lies below) and
+ * by the base of what is held as a glob, each through an index; then exact. `lineage`: whose claims are no obstacle.
  */
 export async function obstacles(on: Queryable, projectId: string, wanted: Claim[], lineage: string[]): Promise<Obstacle[]> {
   if (wanted.length === 0) return [];
-  const nodes = [...new Set(wanted.flatMap(({ node }) => [node, ...ancestorsOf(node)]))];
-  const ranges = wanted.map(({ node }) => subtreeRange(node));
+  const bases = wanted.map(({ node }) => baseOf(node));
+  const nodes = [...new Set(bases.flatMap((base) => [base, ...ancestorsOf(base)]))];
+  const ranges = bases.map(subtreeRange);
+  const likes = wanted.map(({ kind, node }) => (kind === 'glob' ? likeOf(node) : null));
   // `offset 0` keeps each look-up a search of the index by (project, node): joined freely, and without statistics on the
   // project, the planner reads every claim of it once for each path.
   const found = await rows<ClaimRow>(
@@ -76,10 +78,16 @@ export async function obstacles(on: Queryable, projectId: string, wanted: Claim[
       select c.* from unnest(${sql.param(nodes)}::text[]) as at(node)
       cross join lateral (select * from claims where project_id = ${projectId} and ended_ver is null and node = at.node offset 0) c
       union
-      select c.* from unnest(${sql.param(ranges.map(({ lo }) => lo))}::text[], ${sql.param(ranges.map(({ hi }) => hi))}::text[]) as below(lo, hi)
+      select c.* from unnest(
+        ${sql.param(ranges.map(({ lo }) => lo))}::text[], ${sql.param(ranges.map(({ hi }) => hi))}::text[], ${sql.param(likes)}::text[]
+      ) as below(lo, hi, alike)
       cross join lateral (
-        select * from claims where project_id = ${projectId} and ended_ver is null and node >= below.lo and node < below.hi offset 0
+        select * from claims where project_id = ${projectId} and ended_ver is null and node >= below.lo and node < below.hi
+        and (below.alike is null or kind <> 'file' or node like below.alike) offset 0
       ) c
+      union
+      select c.* from (select * from claims where project_id = ${projectId} and ended_ver is null and base is not null offset 0) c
+      where c.base = any(${sql.param(nodes)}::text[])
     )
     select ${holdColumns}, ${claimColumns} from candidate c join holds h on h.id = c.hold_id ${holdJoins}
     where not h.session_id = any(${sql.param(lineage)}::uuid[])
@@ -87,6 +95,9 @@ export async function obstacles(on: Queryable, projectId: string, wanted: Claim[
   );
   return obstaclesAmong(wanted, found.map(toHeld));
 }
+
+/** A SQL pattern that every path which the glob matches is like: `%` and `_` pass over slashes too, and `**` may be nothing. */
+const likeOf = (glob: string): string => glob.replace(/[%_]/g, '\\$&').replaceAll('/**', '%').replaceAll('*', '%').replaceAll('?', '_');
 
 /** The exact answer over given candidates. */
 export const obstaclesAmong = (wanted: Claim[], held: HeldClaim[]): Obstacle[] =>
@@ -197,9 +208,20 @@ export const insertHold = (
 /** One statement for any number of claims, so that its text, and with it its plan, is always the same. */
 export const insertClaims = (tx: Queryable, hold: { id: string; projectId: string }, claims: Claim[], ver: number) =>
   tx.execute(sql`
-    insert into claims (id, project_id, hold_id, kind, mode, node, display, granted_ver)
-    select gen_random_uuid(), ${hold.projectId}, ${hold.id}, c.kind, c.mode, c.node, c.display, ${ver}
-    from jsonb_to_recordset(${JSON.stringify(claims)}::jsonb) as c(kind text, mode text, node text, display text)`);
+    insert into claims (id, project_id, hold_id, kind, mode, node, base, display, granted_ver)
+    select gen_random_uuid(), ${hold.projectId}, ${hold.id}, c.kind, c.mode, c.node, c.base, c.display, ${ver}
+    from jsonb_to_recordset(${JSON.stringify(claims.map(toRow))}::jsonb) as c(kind text, mode text, node text, base text, display text)`);
+
+const toRow = (claim: Claim) => ({ ...claim, base: claim.kind === 'glob' ? baseOf(claim.node) : null });
+
+/** How many globs are held in the project. */
+export async function heldGlobs(on: Queryable, projectId: string): Promise<number> {
+  const [row] = await rows<{ count: string | number }>(
+    on,
+    sql`select count(*) as count from claims where project_id = ${projectId} and ended_ver is null and base is not null`,
+  );
+  return Number(row?.count ?? 0);
+}
 
 /** Ends claims: all of a hold, or those at `nodes`. Answers them. */
 export const endClaims = (tx: Queryable, holdIds: string[], ver: number, nodes?: string[]): Promise<Array<Claim & { holdId: string }>> =>

@@ -1,11 +1,11 @@
 import { formatClaim, type Claim, reduceClaims } from '@nexus/paths';
-import { MAX_CLAIMS_PER_HOLD } from '@nexus/contract';
+import { MAX_CLAIMS_PER_HOLD, MAX_GLOBS_PER_HOLD, MAX_GLOBS_PER_PROJECT } from '@nexus/contract';
 import type { Queryable } from '../engines/database/database.ts';
 import type { HoldEnd } from '../engines/leases/leases.ts';
 import type { Change } from '../ledger/index.ts';
 import type { SessionRef } from '../platform/actor.ts';
 import { AppError } from '../platform/errors.ts';
-import { claimsOf, endClaims, endHolds, type Hold, insertClaims, insertHold, type Obstacle, obstacles } from './holds.store.ts';
+import { claimsOf, endClaims, endHolds, heldGlobs, type Hold, insertClaims, insertHold, type Obstacle, obstacles } from './holds.store.ts';
 import { inTheWay } from './obstruction.ts';
 
 type FeatureOfHold = { id: string; slug: string; title: string };
@@ -22,6 +22,7 @@ export function grant(
     reason,
   }: { session: SessionRef; feature: FeatureOfHold | null; claims: Claim[]; reason?: string | undefined },
 ): Granted {
+  requireFew(claims, 'paths');
   const hold = { id: Bun.randomUUIDv7(), fence: at.nextFence() };
   const paths = claims.map(formatClaim);
   at.write(
@@ -36,6 +37,7 @@ export function grant(
     }),
   );
   if (claims.length > 0) at.write(insertClaims(tx, { id: hold.id, projectId: at.projectId }, claims, at.version()));
+  if (hasGlob(claims)) at.write(requireRoom(tx, at.projectId));
   at.index.holdsGranted.push({ id: hold.id, session: session.id, label: feature?.slug ?? null, fence: hold.fence });
   for (const { node, mode, display } of claims) at.index.claimsGranted.push({ hold: hold.id, node, mode, display });
   if (claims.length > 0) at.emit({ type: 'files_claimed', ...(feature ? { feature } : {}), data: { paths, fence: hold.fence } });
@@ -49,8 +51,8 @@ export async function extend(tx: Queryable, at: Change, hold: Hold, wanted: Clai
   const byNode = new Map(held.map((claim) => [claim.node, claim]));
   const merged = wanted.map((claim) => strongest(byNode.get(claim.node), claim));
   const added = merged.filter((claim) => !sameForm(claim, byNode.get(claim.node)));
-  const replaced = added.filter(({ node }) => byNode.has(node));
-  if (held.length + added.length - replaced.length > MAX_CLAIMS_PER_HOLD) throw tooMany();
+  const [replaced, fresh] = [added.filter(({ node }) => byNode.has(node)), added.filter(({ node }) => !byNode.has(node))];
+  requireFew([...held, ...fresh], 'paths');
   if (added.length === 0) return [];
   if (replaced.length > 0)
     await giveBack(
@@ -60,6 +62,7 @@ export async function extend(tx: Queryable, at: Change, hold: Hold, wanted: Clai
       replaced.map(({ node }) => node),
     );
   await insertClaims(tx, hold, added, at.version());
+  if (hasGlob(added)) at.write(requireRoom(tx, at.projectId));
   for (const { node, mode, display } of added) at.index.claimsGranted.push({ hold: hold.id, node, mode, display });
   return added.map(formatClaim);
 }
@@ -106,10 +109,35 @@ const strongest = (held: Claim | undefined, claim: Claim): Claim => (held && red
 
 export const sameForm = (a: Claim, b: Claim | undefined) => b !== undefined && a.kind === b.kind && a.mode === b.mode;
 
-const tooMany = () =>
-  new AppError('VALIDATION_ERROR', `A hold has at most ${MAX_CLAIMS_PER_HOLD} paths. Claim a directory (src/auth/) instead of its files.`, {
-    details: { field: 'paths' },
+const hasGlob = (claims: Claim[]): boolean => claims.some(({ kind }) => kind === 'glob');
+
+/** Which limit of a hold these would break. */
+export function excessOf(claims: Claim[]): string | undefined {
+  if (claims.length > MAX_CLAIMS_PER_HOLD) return `${MAX_CLAIMS_PER_HOLD} paths`;
+  return claims.filter(({ kind }) => kind === 'glob').length > MAX_GLOBS_PER_HOLD ? `${MAX_GLOBS_PER_HOLD} patterns` : undefined;
+}
+
+/** Refuses what no hold can have, also where it is only said what will be claimed. */
+export function requireFew(claims: Claim[], field: string): void {
+  const most = excessOf(claims);
+  if (most === undefined) return;
+  throw new AppError('VALIDATION_ERROR', `A hold has at most ${most}. Claim a directory (src/auth/) instead of what is in it.`, {
+    details: { field },
   });
+}
+
+/** Whether the project may hold the patterns among these as well. */
+export const hasRoom = async (tx: Queryable, projectId: string, claims: Claim[]): Promise<boolean> =>
+  !hasGlob(claims) || (await heldGlobs(tx, projectId)) + claims.filter(({ kind }) => kind === 'glob').length <= MAX_GLOBS_PER_PROJECT;
+
+/** After the claims were inserted, under the project's lock: it throws, and the commit does not take place. */
+async function requireRoom(tx: Queryable, projectId: string): Promise<void> {
+  if ((await heldGlobs(tx, projectId)) <= MAX_GLOBS_PER_PROJECT) return;
+  throw new AppError(
+    'TOO_MANY_GLOBS',
+    `At most ${MAX_GLOBS_PER_PROJECT} patterns are held in a project at one time. Nothing was claimed: claim directories or files instead, or wait.`,
+  );
+}
 
 /** Throws what stands in the way, all of it. */
 export function requireFree(found: Obstacle[]): void {

@@ -1,7 +1,7 @@
 export { type Checks, createChecks } from './checks.ts';
 export { type Claims, createClaims } from './claims.ts';
 export { createIndexFollower, type IndexFollower } from './follow.ts';
-export { endAll, endKnown, grant, requireFree } from './holds.ts';
+export { endAll, endKnown, excessOf, grant, hasRoom, requireFew, requireFree } from './holds.ts';
 export {
   claimsOfFeature,
   type Hold,

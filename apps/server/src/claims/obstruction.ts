@@ -49,9 +49,10 @@ export const deadlineOf = (msLeft: number | undefined) => (msLeft === undefined 
 
 export function alreadyClaimed(conflicts: Conflict[]): AppError {
   const [first] = conflicts;
+  const what = first && (/[*?]/.test(first.heldPath) ? `${first.filePath} falls under ${first.heldPath}, which` : first.heldPath);
   const who =
     first &&
-    `${first.heldPath} is held by ${first.claimedBy.engineerName} (${first.claimedBy.agent}${first.claimedBy.featureSlug ? `, feature ${first.claimedBy.featureSlug}` : ''})`;
+    `${what} is held by ${first.claimedBy.engineerName} (${first.claimedBy.agent}${first.claimedBy.featureSlug ? `, feature ${first.claimedBy.featureSlug}` : ''})`;
   const more = conflicts.length > 1 ? `, and ${conflicts.length - 1} more` : '';
   return new AppError(
     'FILE_ALREADY_CLAIMED',

@@ -1,7 +1,7 @@
 import type { AvailableFeature, CreateFeatureBody, Feature, FeatureStatus, Lane } from '@nexus/contract';
 import type { z } from 'zod';
 import type { ListFeaturesQuery, UpdateFeatureBody } from '@nexus/contract';
-import { claimable, type Claims, formatTouches, parseTouches, pathsHeldBy, toConflict } from '../claims/index.ts';
+import { claimable, type Claims, formatTouches, parseTouches, pathsHeldBy, requireFew, toConflict } from '../claims/index.ts';
 import type { Database, Queryable } from '../engines/database/database.ts';
 import type { Change, Ledger } from '../ledger/index.ts';
 import type { Actor, SessionActor } from '../platform/actor.ts';
@@ -53,7 +53,9 @@ export function createFeatures({ database, ledger, claims, rules, deadlines }: N
   }
 
   async function create(actor: Actor, body: CreateFeatureBody): Promise<Feature> {
-    const touches = formatTouches(parseTouches(body.touches ?? [], 'touches', await rules(actor.projectId)));
+    const wanted = parseTouches(body.touches ?? [], 'touches', await rules(actor.projectId));
+    requireFew(wanted, 'touches');
+    const touches = formatTouches(wanted);
     const dependsOn = [...new Set(body.dependsOn ?? [])];
     const lane = body.lane ?? 'next';
     return ledger.change(actor, 'create', async (tx, at) => {
@@ -143,6 +145,7 @@ export function createFeatures({ database, ledger, claims, rules, deadlines }: N
   async function update(actor: Actor, slug: string, body: Update, ifMatch: number | undefined): Promise<Feature> {
     const own = await rules(actor.projectId);
     const touches = body.touches && parseTouches(body.touches, 'touches', own);
+    requireFew(touches ?? [], 'touches');
     return claims.attempt(actor.projectId, () =>
       ledger.change(actor, 'update', async (tx, at) => {
         const [row] = await Promise.all([require(tx, actor.projectId, slug), actor.session && requireLive(tx, actor.session)]);

@@ -1,4 +1,4 @@
-import { type Feature, type Lane, MAX_CLAIMS_PER_HOLD } from '@nexus/contract';
+import type { Feature, Lane } from '@nexus/contract';
 import type { Claim } from '@nexus/paths';
 import {
   claimable,
@@ -6,8 +6,10 @@ import {
   type Claims,
   claimsOfFeature,
   endAll,
+  excessOf,
   formatTouches,
   grant,
+  hasRoom,
   obstacles,
   parseTouches,
   requireFree,
@@ -148,8 +150,10 @@ export function createPick({ database, ledger, features, claims, checks, rules, 
             for (const row of batch) {
               const waitsFor = unmet.get(row.id) ?? [];
               const found = inWay.get(row.id) ?? [];
-              if (waitsFor.length === 0 && found.length === 0)
-                return { ...(await begun(tx, row)), ...activate(tx, at, actor, row, claimable(row.touches, own)) };
+              const wanted = claimable(row.touches, own);
+              const free = waitsFor.length === 0 && found.length === 0;
+              if (free && (await hasRoom(tx, actor.projectId, wanted)))
+                return { ...(await begun(tx, row)), ...activate(tx, at, actor, row, wanted) };
               waiting.push({
                 slug: row.slug,
                 waitsFor,
@@ -200,7 +204,7 @@ const begun = async (tx: Queryable, row: FeatureRow): Promise<Handover> => (awai
 
 function lostClaims({ touches }: FeatureRow, { left }: Handover, own: Rules): Claim[] {
   const all = parseTouches([...touches, ...(left?.paths ?? [])], 'touches', own);
-  return claimable(all.length > MAX_CLAIMS_PER_HOLD ? touches : formatTouches(all), own);
+  return claimable(excessOf(all) === undefined ? formatTouches(all) : touches, own);
 }
 
 const unmetError = (row: FeatureRow, unmet: string[]) =>

@@ -1,0 +1,2 @@
+ALTER TABLE "claims" ADD COLUMN "base" text collate "C";--> statement-breakpoint
+CREATE INDEX "claims_globs" ON "claims" USING btree ("project_id") WHERE "claims"."ended_ver" is null and "claims"."base" is not null;
