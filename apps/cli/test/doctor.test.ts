@@ -1,9 +1,10 @@
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'bun:test';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'bun:test';
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Client } from '@nexus/client';
 import { startServer, type TestServer } from '../../server/test/harness.ts';
 import { type Checkout, makeCheckout } from './lib/checkout.ts';
+import { layOut } from './lib/hook-managers.ts';
 
 type Report = { ok: boolean; findings: { check: string; state: string; says: string; remedy?: string }[] };
 
@@ -96,4 +97,67 @@ test('open keys, half-installed hooks, double hooks and a stranger are found', a
   });
   expect(second.find('membership')?.state).toBe('wrong');
   expect(second.find('Claude Code')).toMatchObject({ state: 'wrong', says: expect.stringContaining('cannot be edited') as string });
+});
+
+describe('what Claude Code would run', () => {
+  const config = (): string => join(here.env['HOME'] ?? '', '.claude');
+  const enable = (copies: object[]): void => {
+    mkdirSync(join(config(), 'plugins'), { recursive: true });
+    writeFileSync(join(config(), 'settings.json'), JSON.stringify({ enabledPlugins: { 'nexus@nexus': true } }));
+    writeFileSync(join(config(), 'plugins', 'installed_plugins.json'), JSON.stringify({ version: 2, plugins: { 'nexus@nexus': copies } }));
+  };
+  const installPath = join(import.meta.dirname, '../../../plugins/nexus');
+  const claude = async () => (await examine()).find('Claude Code');
+
+  test('by the plugin is as good as by settings; by both, it says so and how to keep one', async () => {
+    enable([{ scope: 'user', installPath }]);
+    expect(await claude()).toMatchObject({ state: 'ok', says: 'every hook once, in the plugin nexus@nexus' });
+    expect((await here.nexus('install', 'claude')).err).toContain('The plugin nexus@nexus has hooks of Nexus as well');
+    expect(await claude()).toEqual({
+      check: 'Claude Code',
+      state: 'wrong',
+      says: `each event runs twice, by ${join(here.dir, '.claude/settings.json')} and the plugin nexus@nexus`,
+      remedy: 'keep one: `nexus uninstall claude`, or `claude plugin disable nexus@nexus`',
+    });
+    here.write('.claude/settings.local.json', JSON.stringify({ enabledPlugins: { 'nexus@nexus': false } }));
+    expect(await claude()).toMatchObject({ state: 'ok', says: expect.stringContaining('settings.json') as string });
+  });
+
+  test('is nothing where the plugin is enabled but not installed, or for another project only', async () => {
+    for (const copies of [[], [{ scope: 'project', installPath, projectPath: '/elsewhere' }]]) {
+      enable(copies);
+      expect(await claude()).toMatchObject({ state: 'wrong', remedy: '`claude plugin install nexus@nexus`' });
+    }
+  });
+
+  test('is nothing where hooks are switched off, or the folder is not trusted', async () => {
+    await here.nexus('install', 'claude');
+    mkdirSync(here.env['HOME'] ?? '', { recursive: true });
+    writeFileSync(join(here.env['HOME'] ?? '', '.claude.json'), JSON.stringify({ projects: {} }));
+    expect(await claude()).toMatchObject({ state: 'note', says: expect.stringContaining('waits for your trust') as string });
+    const trusted = { [here.dir]: { hasTrustDialogAccepted: true } };
+    writeFileSync(join(here.env['HOME'] ?? '', '.claude.json'), JSON.stringify({ projects: trusted }));
+    expect(await claude()).toMatchObject({ state: 'ok' });
+    here.write('.claude/settings.local.json', '{ "disableAllHooks": true }');
+    expect(await claude()).toMatchObject({ state: 'wrong', says: expect.stringContaining('disableAllHooks') as string });
+  });
+
+  test('is told where somebody changed it', async () => {
+    await here.nexus('install', 'claude');
+    here.write('.claude/settings.json', here.read('.claude/settings.json').replaceAll('|Bash|PowerShell', ''));
+    expect(await claude()).toMatchObject({ state: 'note', remedy: '`nexus install claude` again' });
+  });
+});
+
+test('hooks that git never comes to are found: husky or lefthook is not set up in this checkout', async () => {
+  here.write('lefthook.yml', '');
+  await here.nexus('install', 'git');
+  expect((await examine()).find('git hooks')).toMatchObject({ state: 'wrong', remedy: '`lefthook install`' });
+  layOut(here, 'lefthook');
+  expect((await examine()).find('git hooks')?.state).toBe('ok');
+  await here.git('config', 'core.hooksPath', '.husky/_');
+  await here.nexus('install', 'git');
+  expect((await examine()).find('git hooks')).toMatchObject({ state: 'wrong', remedy: expect.stringContaining('npx husky') as string });
+  layOut(here, 'husky');
+  expect((await examine()).find('git hooks')?.state).toBe('ok');
 });

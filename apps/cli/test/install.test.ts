@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
-import { mkdirSync, rmSync, symlinkSync } from 'node:fs';
+import { mkdirSync, renameSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Checkout, makeCheckout, program, treeOf } from './lib/checkout.ts';
+import { layOut, lefthook } from './lib/hook-managers.ts';
 
 let here: Checkout;
 beforeEach(async () => {
@@ -83,8 +84,19 @@ const commit = async (env: Record<string, string> = {}): Promise<{ code: number;
 const fakeNexus = (): string => {
   const bin = join(here.dir, '..', 'fake');
   mkdirSync(bin, { recursive: true });
-  program(join(bin, 'nexus'), '#!/bin/sh\necho "asked $2" >&2\n[ "$2" != pre-push ] || cat >&2\n[ "$2" != "$REFUSE" ] || exit 1\n');
+  program(
+    join(bin, 'nexus'),
+    '#!/bin/sh\necho "asked $2" >&2\n[ "$2" != pre-push ] || cat >&2\n[ "$2" != "$REFUSE" ] || exit "${CODE:-1}"\n',
+  );
   return `${bin}:${here.env['PATH'] ?? ''}`;
+};
+
+const refusesPushes = async (PATH: string): Promise<void> => {
+  await here.git('init', '-q', '--bare', '../remote.git');
+  const push = await here.run('git', ['push', '../remote.git', 'main'], { env: { PATH } });
+  expect(push).toMatchObject({ code: 0, err: expect.stringMatching(/asked pre-push\nrefs\/heads\/main /) as string });
+  expect((await here.run('git', ['push', '../remote.git', 'main:other'], { env: { PATH, REFUSE: 'pre-push' } })).code).toBe(1);
+  rmSync(join(here.dir, '..', 'remote.git'), { recursive: true });
 };
 
 describe('nexus install git', () => {
@@ -137,35 +149,57 @@ describe('nexus install git', () => {
   });
 
   test('with husky goes into .husky, not into what husky writes anew', async () => {
-    here.write('.husky/_/.gitignore', '*');
-    here.write(
-      '.husky/_/h',
-      '#!/usr/bin/env sh\ns=$(dirname "$(dirname "$0")")/$(basename "$0")\n[ ! -f "$s" ] && exit 0\nsh -e "$s" "$@"\n',
-    );
-    for (const hook of ['pre-commit', 'commit-msg', 'post-commit', 'pre-push'])
-      here.write(`.husky/_/${hook}`, '#!/usr/bin/env sh\n. "$(dirname "$0")/h"', 0o755);
+    layOut(here, 'husky');
     here.write('.husky/pre-commit', 'echo "own hook" >&2\n[ "$OWN" != no ]\n', 0o644);
     await here.git('config', 'core.hooksPath', '.husky/_');
     await roundTrip(async () => {
       const PATH = fakeNexus();
-      expect((await commit({ PATH })).err).toMatch(/asked pre-commit\nown hook/);
+      expect((await commit({ PATH })).err).toMatch(/asked pre-commit\nown hook\nasked commit-msg/);
       expect((await commit({ PATH, OWN: 'no' })).code).toBe(1);
       expect((await commit({ PATH, REFUSE: 'pre-commit' })).code).toBe(1);
+      await refusesPushes(PATH);
       expect(here.read('.husky/_/pre-commit')).not.toContain('nexus');
     });
   });
 
-  test('with lefthook goes into its local file; a file that has these hooks already is left to people', async () => {
-    here.write('lefthook.yml', 'pre-commit:\n  jobs:\n    - run: make check\n');
+  test('with lefthook goes into its local file, and only a refusal refuses', async () => {
+    layOut(here, 'lefthook');
+    here.write('lefthook.yml', 'pre-commit:\n  jobs:\n    - run: echo "own hook" >&2; [ "$OWN" != no ]\n');
     here.write('lefthook-local.yml', 'output: false\n');
     await roundTrip(async () => {
       expect(here.read('lefthook-local.yml')).toStartWith('output: false\n# >>> nexus >>>');
-      expect(here.read('lefthook-local.yml')).toContain('use_stdin: true');
+      const PATH = `${lefthook(here)}:${fakeNexus()}`;
+      const both = await commit({ PATH });
+      expect(both.code).toBe(0);
+      for (const said of ['own hook', 'asked pre-commit', 'asked commit-msg', 'asked post-commit']) expect(both.err).toContain(said);
+      expect((await commit({ PATH, OWN: 'no' })).code).toBe(1);
+      expect((await commit({ PATH, REFUSE: 'pre-commit' })).code).toBe(1);
+      expect((await commit({ PATH, REFUSE: 'pre-commit', CODE: '2' })).code).toBe(0);
+      await refusesPushes(PATH);
     });
+  });
+
+  test('with a lefthook file that has these hooks already leaves that to people', async () => {
+    here.write('lefthook.yml', '');
     here.write('lefthook-local.yml', 'pre-push:\n  follow: true\n');
     const refused = await here.nexus('install', 'git');
     expect(refused.code).toBe(1);
     expect(refused.err).toContain('nexus git-hook pre-push');
+  });
+
+  test('moves with the repository to another program, and is taken out of where git looks no more', async () => {
+    await here.nexus('install', 'git');
+    // As lefthook renames what it finds.
+    renameSync(join(here.dir, '.git/hooks/pre-commit'), join(here.dir, '.git/hooks/pre-commit.old'));
+    layOut(here, 'husky');
+    await here.git('config', 'core.hooksPath', '.husky/_');
+    const moved = await here.nexus('install', 'git');
+    expect(moved.out).toMatch(/Took Nexus out of .*\.git\/hooks\/pre-push\n/);
+    expect(Object.keys(treeOf(here.dir)).filter((path) => /^\.git\/hooks\/.*(?<!sample)$/.test(path))).toEqual([]);
+    expect((await commit({ PATH: fakeNexus() })).err).toContain('asked pre-commit');
+    await here.git('config', '--unset', 'core.hooksPath');
+    expect((await here.nexus('uninstall', 'git')).code).toBe(0);
+    expect(Object.keys(treeOf(join(here.dir, '.husky'))).filter((path) => !path.startsWith('_'))).toEqual([]);
   });
 
   test('follows core.hooksPath, and says so where it is shared', async () => {

@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
 import type { Context } from '../context.ts';
 import type { Finding } from '../doctor/finding.ts';
-import { checkClaude, checkGitHooks } from '../doctor/hooks.ts';
+import { checkClaude } from '../doctor/claude.ts';
+import { checkGitHooks } from '../doctor/git-hooks.ts';
 import { checkHook, checkKeeper, checkLeftovers, checkProgram, checkRuntime } from '../doctor/machine.ts';
 import { checkKeyFile, checkLink, checkLogin, checkMembership, checkServer, checkWorktree } from '../doctor/project.ts';
 import { exitCodes, problemOf } from '../errors.ts';

@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander';
 import { installGit } from '../guard/install.ts';
 import { diffOf, isChange } from '../install/changes.ts';
-import { alsoIn, install, planInstall, planUninstall, type Scope, scopes, uninstall } from '../install/claude.ts';
+import { findSources, install, planInstall, planUninstall, type Scope, scopes, uninstall } from '../install/claude.ts';
 import type { Context } from '../context.ts';
 import { git } from '../git.ts';
 import { examples, type Runner } from './command.ts';
@@ -66,8 +66,7 @@ async function intoClaude(context: Context, { scope = 'project', dryRun: dry = f
   out.data({ agent: 'claude', scope, path: change.path, changed, dryRun: dry, diff: diffOf([change]) }, ({ path, diff }) =>
     dry ? diff : changed ? `Hooks for Claude Code are in ${path}` : `Hooks for Claude Code were in ${path} already`,
   );
-  for (const path of await alsoIn(context, scope))
-    out.warn(`${path} has hooks of Nexus as well, so each event runs twice. \`nexus uninstall claude\` removes all; then install once.`);
+  await warnOfOthers(context, change.path);
   if (dry) return out.note(changed ? 'Nothing was changed.' : 'Nothing to change.');
   out.note(
     'Next: start Claude Code in this folder and confirm that you trust it; sessions that run now take the hooks over by themselves.',
@@ -76,6 +75,18 @@ async function intoClaude(context: Context, { scope = 'project', dryRun: dry = f
   if (scope === 'local' && (await git(context.cwd, 'check-ignore', '-q', change.path)) === undefined)
     out.note(`${change.path} names a path of this machine: keep it out of commits.`);
   out.note('`nexus doctor` tries the whole chain.');
+}
+
+/** Two sources run each event twice. What cannot be read is for `nexus doctor` to tell. */
+async function warnOfOthers(context: Context, installed: string): Promise<void> {
+  const { found } = await findSources(context).catch(() => ({ found: [] }));
+  for (const { path, plugin } of found.filter((source) => source.path !== installed)) {
+    const [who, remedy] =
+      plugin === undefined
+        ? [path, '`nexus uninstall claude` removes all; then install once.']
+        : [`The plugin ${plugin}`, `Keep one: \`nexus uninstall claude\`, or \`claude plugin disable ${plugin}\`.`];
+    context.out.warn(`${who} has hooks of Nexus as well, so each event runs twice. ${remedy}`);
+  }
 }
 
 async function outOfClaude(context: Context, { scope, dryRun: dry = false }: Options): Promise<void> {

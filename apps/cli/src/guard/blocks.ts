@@ -65,8 +65,10 @@ export const wrapper = (hook: HookName, saved: string): string => `${shebang}${b
 export const isShellScript = (script: string): boolean =>
   /^(?!#!)|^#!\s*(?:\S*\/)?(?:env\s+(?:-S\s+)?)?(?:\S*\/)?(?:sh|bash|dash|zsh|ksh|ash)(?:\s|$)/.test(script) && !script.includes('\0');
 
+const lefthookArgs: Partial<Record<HookName, string>> = { 'commit-msg': ' {1}', 'pre-push': ' {0}' };
+
 const call = (hook: HookName): string =>
-  `'if command -v nexus >/dev/null 2>&1; then nexus git-hook ${hook}${hook === 'commit-msg' ? ' {1}' : hook === 'pre-push' ? ' {0}' : ''}; fi'`;
+  `'if command -v nexus >/dev/null 2>&1; then nexus git-hook ${hook}${lefthookArgs[hook] ?? ''} || [ $? -ne 1 ]; fi'`;
 
 /** The same for lefthook, which runs hooks from its own file. */
 export const lefthookBlock = `${begin}

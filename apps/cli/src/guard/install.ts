@@ -17,7 +17,7 @@ import {
   withoutLefthookBlock,
   wrapper,
 } from './blocks.ts';
-import { findHooksPlace, type HooksPlace } from './hooks-place.ts';
+import { earlierPlaces, findHooksPlace, type HooksPlace } from './hooks-place.ts';
 
 /** `saved` moves a hook that no shell reads out of the way, or back. */
 type Step = Change & { saved?: { from: string; to: string } };
@@ -27,16 +27,20 @@ export async function installGit(context: Context, { remove, dryRun = false }: {
   const worktree = await context.worktree();
   if (worktree === undefined) throw usage(`There is no git repository at ${context.cwd}.`);
   const place = await findHooksPlace(worktree);
-  const steps = (remove ? planRemoval(place) : planHooks(place)).filter(isChange);
+  const dead = earlierPlaces(worktree, place).flatMap(planRemoval);
+  const steps = [...dead, ...(remove ? planRemoval(place) : planHooks(place))].filter(isChange);
   if (!dryRun) for (const step of steps) take(step);
   const paths = steps.map(({ path }) => path);
-  const done = remove ? 'Took Nexus out of' : 'Nexus is asked by';
+  const done = ({ after }: Step): string => (hasBlock(after ?? '') ? 'Nexus is asked by' : 'Took Nexus out of');
   out.data({ hooks: place, paths, changed: steps.length > 0, dryRun, diff: diffOf(steps) }, ({ diff }) =>
-    dryRun ? diff : paths.map((path) => `${done} ${path}`).join('\n'),
+    dryRun ? diff : steps.map((step) => `${done(step)} ${step.path}`).join('\n'),
   );
   if (steps.length === 0) return out.note(remove ? 'No hook of Nexus is here.' : 'The hooks are in place already.');
   if (dryRun) return out.note('Nothing was changed.');
-  if (place.kind === 'lefthook') out.note('Next: `lefthook install`, which makes the hooks that are new.');
+  if (place.kind === 'lefthook')
+    out.note(
+      remove ? 'Hooks that lefthook made for it stay, and do nothing.' : 'Next: `lefthook install`, which makes the hooks that are new.',
+    );
   if (place.kind === 'husky' && !remove) out.note(`Commit ${place.dir}: without \`nexus\` on PATH these hooks do nothing.`);
   if (place.kind === 'directory' && place.shared)
     out.note(`core.hooksPath is ${place.dir}, for more than this repository; where there is no .nexus.json the hooks do nothing.`);
@@ -81,14 +85,17 @@ function planRemoval(place: HooksPlace): Step[] {
     const before = readText(place.file);
     return before === undefined || !hasBlock(before) ? [] : [{ path: place.file, before, after: withoutLefthookBlock(before) }];
   }
-  return hookNames.flatMap((hook): Step[] => {
-    const path = join(place.dir, hook);
-    const before = readText(path);
-    if (before === undefined || !hasBlock(before)) return [];
-    const saved = savedName(path);
-    if (existsSync(saved)) return [{ path, before, after: undefined, saved: { from: saved, to: path } }];
-    return [{ path, before, after: withoutBlock(before) }];
-  });
+  // `.old` is what lefthook makes of a hook that it found.
+  return hookNames
+    .flatMap((hook) => [hook, `${hook}.old`])
+    .flatMap((name): Step[] => {
+      const path = join(place.dir, name);
+      const before = readText(path);
+      if (before === undefined || !hasBlock(before)) return [];
+      const saved = savedName(path);
+      if (existsSync(saved)) return [{ path, before, after: undefined, saved: { from: saved, to: path } }];
+      return [{ path, before, after: withoutBlock(before) }];
+    });
 }
 
 /** Lefthook merges `-local` over its main file. A key that is there twice would make it no YAML, so that is left to people. */

@@ -6,15 +6,17 @@ import { readText } from '../files.ts';
 import { absoluteSelf } from './binary.ts';
 import { apply, backUp, type Change, dropBackup, isChange, readBackup, removeIfEmpty } from './changes.ts';
 import { type Command, hookArgs, isOwnHandler } from './claude-hooks.ts';
+import { enabledPlugins } from './claude-plugins.ts';
 import { countHooks, withHooks, withoutHooks } from './claude-settings.ts';
 
 export const scopes = ['project', 'local', 'user'] as const;
 export type Scope = (typeof scopes)[number];
 
+export const configDir = ({ io: { env } }: Context): string => env['CLAUDE_CONFIG_DIR'] || join(env['HOME'] || homedir(), '.claude');
+
 /** Claude Code's settings file of this scope; undefined for project and local outside a repository. */
 export async function settingsPath(context: Context, scope: Scope): Promise<string | undefined> {
-  const { env } = context.io;
-  if (scope === 'user') return join(env['CLAUDE_CONFIG_DIR'] || join(env['HOME'] || homedir(), '.claude'), 'settings.json');
+  if (scope === 'user') return join(configDir(context), 'settings.json');
   const worktree = await context.worktree();
   return worktree && join(worktree.toplevel, '.claude', scope === 'local' ? 'settings.local.json' : 'settings.json');
 }
@@ -62,17 +64,27 @@ export function uninstall(change: Change): void {
   if (change.after === undefined) removeIfEmpty(dirname(change.path));
 }
 
-/** The other scopes that have hooks of ours already: every event would run twice. */
-export async function alsoIn(context: Context, scope: Scope): Promise<string[]> {
-  const paths = await Promise.all(scopes.filter((one) => one !== scope).map((one) => settingsPath(context, one)));
-  return paths.filter((path): path is string => path !== undefined && hasHooks(path));
-}
+/** Whatever makes Claude Code run hooks of ours: settings of the user, the project, this checkout, and plugins. */
+export type Source = { path: string; text: string; hooks: Map<string, Command[]>; plugin?: string };
+export type Sources = { found: Source[]; settings: { path: string; text: string }[]; absent: string[] };
 
-function hasHooks(path: string): boolean {
-  const text = readText(path);
-  try {
-    return text !== undefined && text.trim() !== '' && countHooks(path, text).size > 0;
-  } catch {
-    return false;
-  }
+/** `absent`: plugins that are enabled and not on this machine. Throws on settings that are no JSON. */
+export async function findSources(context: Context): Promise<Sources> {
+  const paths = await Promise.all((['user', 'project', 'local'] as const).map((scope) => settingsPath(context, scope)));
+  const settings = paths.flatMap((path) => {
+    const text = path === undefined ? undefined : readText(path);
+    return path === undefined || text === undefined || text.trim() === '' ? [] : [{ path, text }];
+  });
+  const texts = settings.map(({ text }) => text);
+  const plugins = enabledPlugins(texts, configDir(context), (await context.worktree())?.toplevel);
+  const files = plugins.flatMap(({ name, hooks }) => {
+    const text = hooks === undefined ? undefined : readText(hooks);
+    return hooks === undefined || text === undefined ? [] : [{ path: hooks, text, plugin: name }];
+  });
+  const found = [...settings, ...files].map((file) => ({ ...file, hooks: countHooks(file.path, file.text) }));
+  return {
+    found: found.filter(({ hooks }) => hooks.size > 0),
+    settings,
+    absent: plugins.filter(({ hooks }) => hooks === undefined).map(({ name }) => name),
+  };
 }
