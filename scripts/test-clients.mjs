@@ -7,9 +7,12 @@ import { root, say } from './lib/root.mjs';
 import { ready, withBun } from './lib/run.mjs';
 import { cleanEnvironment } from './lib/test-engines.mjs';
 
-// `bun run test:clients`: the real Claude Code against a scripted model on loopback; asked for, since it downloads some 250 MB.
-// Nothing leaves the machine but that download: a home of its own, a dummy key, an environment of its own.
-const clients = { '@anthropic-ai/claude-code': '2.1.329' };
+// `bun run test:clients`: the real Claude Code against a scripted model on loopback, the real husky and lefthook; asked for,
+// since it downloads some 250 MB. Nothing leaves the machine but that download: a home, a key and an environment of its own.
+// `bun run test:clients git`: that lane alone. `--record`: what the programs sent, and laid out, as fixtures of the default tests.
+const clients = { '@anthropic-ai/claude-code': '2.1.329', husky: '9.1.7', lefthook: '2.2.2' };
+const lanes = process.argv.slice(2).filter((word) => !word.startsWith('-'));
+const isRecording = process.argv.includes('--record');
 const folder = join(root, '.cache', 'clients');
 // The program itself: the package's own command is a stub until an install script ran, and none is run here.
 const binary = join(folder, 'node_modules', `@anthropic-ai/claude-code-${process.platform}-${process.arch}`, 'claude');
@@ -25,17 +28,19 @@ if (!isInstalled()) {
   writeFileSync(join(folder, 'package.json'), JSON.stringify({ private: true, dependencies: clients }));
   const code = await npm('install', '--no-audit', '--no-fund', '--ignore-scripts', '--prefix', folder);
   if (code !== 0 || !isInstalled()) {
-    say('The client could not be installed from the npm registry.');
+    say('The clients could not be installed from the npm registry.');
     process.exit(1);
   }
 }
-const { failed } = await runBunTest(bun, ['./test/clients/claude.lane.ts'], {
+const files = (lanes.length > 0 ? lanes : ['claude', 'plugin', 'git']).map((lane) => `./test/clients/${lane}.lane.ts`);
+const { failed } = await runBunTest(bun, files, {
   ...withBun(bun, cleanEnvironment()),
   CLAUDE_BINARY: binary,
-  ...recording(),
+  HOOK_MANAGERS: join(folder, 'node_modules', '.bin'),
+  ...(isRecording && { NEXUS_TEST_RECORD: '1' }),
 });
-if (process.argv.includes('--record'))
-  await capture(bun, ['--bun', 'node_modules/oxfmt/bin/oxfmt', 'apps/cli/src/hook/fixtures'], { cwd: root });
+const fixtures = ['apps/cli/src/hook/fixtures', 'apps/cli/test/fixtures'];
+if (isRecording) await capture(bun, ['--bun', 'node_modules/oxfmt/bin/oxfmt', ...fixtures], { cwd: root });
 process.exitCode = failed === 0 ? 0 : 1;
 
 function isInstalled() {
@@ -45,11 +50,6 @@ function isInstalled() {
       return existsSync(file) && JSON.parse(readFileSync(file, 'utf8')).version === version;
     }) && existsSync(binary)
   );
-}
-
-/** `--record` writes what the client sent to its hooks as fixtures of the default tests. */
-function recording() {
-  return process.argv.includes('--record') ? { NEXUS_TEST_RECORD: '1' } : {};
 }
 
 function npm(...args) {

@@ -22,6 +22,7 @@ beforeAll(async () => {
   await lead.addMember({ projectId, body: { engineerId: other.engineer.id } });
   bob = await terminal(other, projectId);
   desk = await makeDesk({ binary, model, server: server.url, projectId, engineer: lead });
+  await desk.nexus('install', 'claude');
 });
 afterAll(async () => {
   if (process.env['NEXUS_TEST_RECORD']) record(desk);

@@ -1,7 +1,7 @@
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Client } from '../../packages/client/src/index.ts';
-import { type Checkout, makeCheckout, program } from '../../apps/cli/test/lib/checkout.ts';
+import { type Checkout, type Done, makeCheckout, program } from '../../apps/cli/test/lib/checkout.ts';
 import type { Model } from './model.ts';
 
 export type Terminal = {
@@ -14,19 +14,17 @@ export type Terminal = {
 export type Desk = Checkout & {
   /** Starts the real Claude Code, headless, in the checkout or `cwd`. */
   claude: (prompt: string, options?: { args?: string[]; cwd?: string }) => Terminal;
+  /** Its own commands, such as `plugin validate`. */
+  manage: (...args: string[]) => Promise<Done>;
   /** What Claude Code sent to its hooks, in the order of their files. */
   payloads: () => Record<string, unknown>[];
   leave: () => Promise<void>;
 };
 
-/** One engineer's machine: a home, a login, a linked repository with our hooks, and nothing of the real machine's settings. */
-export async function makeDesk(needs: {
-  binary: string;
-  model: Model;
-  server: string;
-  projectId: string;
-  engineer: Client;
-}): Promise<Desk> {
+type Needs = { binary: string; model: Model; server: string; projectId: string; engineer: Client };
+
+/** One engineer's machine: a home, a login, a linked repository, and nothing of the real machine's settings. No hooks yet. */
+export async function makeDesk(needs: Needs): Promise<Desk> {
   const checkout = await makeCheckout();
   const { NEXUS_NO_KEEPER: _kept, ...env } = checkout.env;
   const log = join(checkout.dir, '..', 'payloads');
@@ -47,12 +45,18 @@ export async function makeDesk(needs: {
   checkout.write('README.md', 'A repository.\n');
   await checkout.git('add', '-A');
   await checkout.git('commit', '-q', '-m', 'start');
-  await nexus('install', 'claude');
 
+  const quiet = {
+    DISABLE_TELEMETRY: '1',
+    DISABLE_AUTOUPDATER: '1',
+    DISABLE_ERROR_REPORTING: '1',
+    CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: '1',
+  };
   return {
     ...checkout,
     run,
     nexus,
+    manage: (...args) => run(needs.binary, args, { env: quiet }),
     claude: (prompt, { args = [], cwd = checkout.dir } = {}) => {
       const child = Bun.spawn(
         [needs.binary, '-p', prompt, '--output-format', 'json', '--permission-mode', 'acceptEdits', '--allowedTools', 'Bash', ...args],
@@ -60,12 +64,9 @@ export async function makeDesk(needs: {
           cwd,
           env: {
             ...env,
+            ...quiet,
             ANTHROPIC_BASE_URL: needs.model.url,
             ANTHROPIC_API_KEY: 'dummy-key',
-            DISABLE_TELEMETRY: '1',
-            DISABLE_AUTOUPDATER: '1',
-            DISABLE_ERROR_REPORTING: '1',
-            CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: '1',
           },
           stdin: 'ignore',
           stdout: 'pipe',

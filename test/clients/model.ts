@@ -111,7 +111,8 @@ function scriptOf(messages: Message[]): { name: string; left: Step[] } | undefin
   const text = messages[at] && blocksOf(messages[at]).find((block) => block.text?.includes(mark))?.text;
   if (text === undefined) return undefined;
   const line = text.slice(text.indexOf(mark) + mark.length).split('\n')[0] ?? '';
-  const { name, steps } = JSON.parse(line) as { name: string; steps: Step[] };
+  // After a slash command its arguments stand between tags.
+  const { name, steps } = JSON.parse(line.slice(0, line.lastIndexOf('}') + 1)) as { name: string; steps: Step[] };
   let taken = messages
     .slice(at)
     .filter((message) => message.role === 'assistant' && blocksOf(message).some(({ type }) => type === 'tool_use')).length;
