@@ -1,24 +1,33 @@
 import { createRandom } from './lib/random.ts';
-import { lacks, type Report, type Suite } from './lib/suite.ts';
+import { lacks, type Report, type Run, type Suite } from './lib/suite.ts';
+import { ambiguous } from './suites/ambiguous.ts';
+import { chaos } from './suites/chaos.ts';
 import { crashes } from './suites/crashes.ts';
 import { embedded } from './suites/embedded.ts';
 import { migrations } from './suites/migrations.ts';
+import { planted } from './suites/planted.ts';
 import { races } from './suites/races.ts';
+import { simulation } from './suites/simulation.ts';
+import { zombies } from './suites/zombies.ts';
 
 /** Cheap ones first: what they find need not be looked for by the others. */
-const suites: Suite[] = [races, crashes, embedded, migrations];
+const suites: Suite[] = [simulation, races, zombies, ambiguous, crashes, embedded, migrations, chaos, planted];
 
 export const usage = () =>
   [
-    'bun run prove [suite…] [--seed N] [--quick]',
+    'bun run prove [suite…] [--seed N] [--quick] [--first]',
     '',
     ...suites.map(({ name, shows }) => `  ${name.padEnd(12)} ${shows}`),
     '',
-    'One line for each suite; exit code 1 when a promise was broken. --quick runs a cut of each, as `npm test` does.',
+    'One line for each suite; exit code 1 when a promise was broken. --quick runs a cut of each, as `npm test` does;',
+    '--first ends a suite at its first violation.',
   ].join('\n');
 
+type Options = Pick<Run, 'seed' | 'quick' | 'first'>;
+
 /** Answers the exit code. */
-export async function runSuites({ names, seed, quick }: { names: string[]; seed: number; quick: boolean }): Promise<number> {
+export async function runSuites({ names, ...options }: Options & { names: string[] }): Promise<number> {
+  const { seed, quick } = options;
   const unknown = names.filter((name) => !suites.some((suite) => suite.name === name));
   if (unknown.length > 0) throw new TypeError(`There is no suite ${unknown.join(', ')}.\n\n${usage()}`);
   const asked = suites.filter(({ name }) => names.length === 0 || names.includes(name));
@@ -26,7 +35,7 @@ export async function runSuites({ names, seed, quick }: { names: string[]; seed:
   const began = performance.now();
   console.log(`seed ${seed}${quick ? ', quick' : ''}`);
   for (const suite of asked) {
-    const report = lacks(suite) ? ('skipped' as const) : await runOne(suite, seed, quick);
+    const report = lacks(suite) ? ('skipped' as const) : await runOne(suite, options);
     reports.push(report);
     if (report === 'skipped') console.log(`skip   ${suite.name.padEnd(12)} it needs PostgreSQL and redis-server`);
   }
@@ -40,10 +49,10 @@ export async function runSuites({ names, seed, quick }: { names: string[]; seed:
   return violations === 0 ? 0 : 1;
 }
 
-async function runOne(suite: Suite, seed: number, quick: boolean): Promise<Report> {
+async function runOne(suite: Suite, { seed, quick, first }: Options): Promise<Report> {
   const began = performance.now();
   const note = (text: string) => process.stderr.write(`  ${suite.name}: ${text}\n`);
-  const report = await suite.run({ seed, quick, note, random: createRandom(seed, suite.name) }).catch((error: unknown): Report => {
+  const report = await suite.run({ seed, quick, first, note, random: createRandom(seed, suite.name) }).catch((error: unknown): Report => {
     const what = error instanceof Error ? (error.stack ?? error.message) : String(error);
     return { operations: 0, faults: 0, violations: [`it could not finish: ${what}`] };
   });

@@ -7,6 +7,8 @@ export type Run = {
   random: Random;
   /** A cut of it, for every test run: each kind of operation and fault, but few of them. */
   quick: boolean;
+  /** Ends at the first violation: that much is enough to see a planted bug. */
+  first: boolean;
   /** Tells how it goes, on the way. */
   note: (text: string) => void;
 };

@@ -27,7 +27,7 @@ export const crashes: Suite = {
   },
 };
 
-async function crashOn(set: EngineSet, { quick, random, note }: Run, report: OpenReport) {
+async function crashOn(set: EngineSet, { quick, first, random, note }: Run, report: OpenReport) {
   const plan = crashPoints(set, quick, random);
   const dataDir = mkdtempSync(join(tmpdir(), 'nexus-crashes-'));
   const own = set === 'team' ? await createTestDatabase() : undefined;
@@ -58,6 +58,7 @@ async function crashOn(set: EngineSet, { quick, random, note }: Run, report: Ope
       const where = `${set}, ${crash.verb}.${crash.point}${crash.retries ? ', retried' : ''}`;
       await oneCrash(world, crash, scene, prepared[position + 1]?.crash).catch((error: unknown) => report.broken(String(error), where));
       report.faults += 1;
+      if (first && report.violations.length > 0) return;
     }
     if (!quick) await crashTheSweep(world, keeper);
     keeper.forget(...prepared.flatMap(({ scene }) => scene.sessions));

@@ -16,14 +16,14 @@ export const races: Suite = {
   name: 'races',
   shows: `of ${SESSIONS} sessions of one engineer that pick at once, the same or overlapping features, one gets its paths`,
   needs: 'nothing',
-  async run({ quick }) {
+  async run({ quick, first }) {
     const report = createReport();
-    for (const set of ['embedded', 'team'] as const) if (canRun(set)) await raceOn(set, report, quick ? 40 : 400);
+    for (const set of ['embedded', 'team'] as const) if (canRun(set)) await raceOn(set, { report, first, rounds: quick ? 40 : 400 });
     return report;
   },
 };
 
-async function raceOn(set: EngineSet, report: OpenReport, rounds: number) {
+async function raceOn(set: EngineSet, { report, first, rounds }: { report: OpenReport; first: boolean; rounds: number }) {
   const server = await startServer(set);
   try {
     const { projectId, lead } = await server.project();
@@ -38,6 +38,7 @@ async function raceOn(set: EngineSet, report: OpenReport, rounds: number) {
       const slugOf = (agent: number) => `${name}-${name === 'one' ? 1 : 1 + (agent % 2)}`;
       await oneRound({ server, projectId, lead, agents, report }, slugOf, `${set}, round ${round}`);
       report.operations += SESSIONS;
+      if (first && report.violations.length > 0) return;
     }
   } finally {
     await server.stop();

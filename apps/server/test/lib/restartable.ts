@@ -56,6 +56,8 @@ export function restartableServer(env: Record<string, string>) {
         if (running === started) running = undefined;
       });
     },
+    /** Stops it, or lets it go on. */
+    signal: (signal: NodeJS.Signals) => running?.kill(signal),
     runs: () => running !== undefined,
     /** What the one that runs, or ran last, has written. */
     output: () => last?.output() ?? '',

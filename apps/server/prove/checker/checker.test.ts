@@ -1,0 +1,63 @@
+import { expect, test } from 'bun:test';
+import type { FeedEvent } from '@nexus/contract';
+import { checkEvents } from './events.ts';
+import type { Op } from './log.ts';
+import { checkRegisters } from './registers.ts';
+
+const nobody = { lost: new Set<string>(), holds: [] };
+let calls = 0;
+const op = (session: string, verb: Op['verb'], from: number, to: number, answer: Partial<NonNullable<Op['answer']>>, fence = 0): Op => {
+  const id = String((calls += 1));
+  return { id, session, verb, on: 'auth', fence, at: from * 100, answer: { id, at: to * 100, ok: true, ...answer } };
+};
+
+test('a feature that two sessions picked one after the other, with a release between, is a register', () => {
+  const ops = [
+    op('a', 'pick', 1, 2, { fence: 1 }),
+    op('b', 'pick', 1, 3, { ok: false, code: 'INVALID_STATUS_TRANSITION' }),
+    op('a', 'extend', 3, 4, { ok: true }, 1),
+    op('a', 'release', 5, 8, {}, 1),
+    op('b', 'pick', 6, 7, { fence: 2 }),
+  ];
+  expect(checkRegisters(ops, nobody)).toEqual({ broken: [], calls: 5, unknown: 0 });
+});
+
+test('a feature that two sessions held at once is none, unless the first of them was lost', () => {
+  const ops = [op('a', 'pick', 1, 2, { fence: 1 }), op('b', 'pick', 3, 4, { fence: 2 })];
+  expect(checkRegisters(ops, nobody).broken).toHaveLength(1);
+  expect(checkRegisters(ops, { lost: new Set(['a']), holds: [] }).broken).toEqual([]);
+});
+
+test('a write that was accepted under a fence after another session had the feature breaks it', () => {
+  const ops = [op('a', 'pick', 1, 2, { fence: 1 }), op('b', 'pick', 3, 4, { fence: 2 }), op('a', 'release', 5, 6, {}, 1)];
+  expect(checkRegisters(ops, { lost: new Set(['a']), holds: [] }).broken).toHaveLength(1);
+});
+
+test('a pick that nobody heard of explains a refusal', () => {
+  const unheard: Op = { id: 'x', session: 'a', verb: 'pick', on: null, fence: null, at: 100, answer: undefined };
+  const ops = [unheard, op('b', 'pick', 3, 4, { ok: false, code: 'INVALID_STATUS_TRANSITION' })];
+  expect(checkRegisters(ops, nobody).broken).toHaveLength(1);
+  expect(checkRegisters(ops, { lost: new Set(['a']), holds: [{ session: 'a', slug: 'auth', fence: 1 }] }).broken).toEqual([]);
+});
+
+test('two readers hold a path together, a writer beside a reader does not', () => {
+  const lock = (session: string, from: number, mode: 'read' | 'write'): Op => ({ ...op(session, 'lock', from, from + 1, {}), mode });
+  expect(checkRegisters([lock('a', 1, 'read'), lock('b', 3, 'read')], nobody).broken).toEqual([]);
+  expect(checkRegisters([lock('a', 1, 'read'), lock('b', 3, 'write')], nobody).broken).toHaveLength(1);
+});
+
+const event = (seq: number, type: string, session: string, data: object, slug?: string) =>
+  ({ seq, type, actor: { session }, feature: slug ? { slug } : null, data }) as unknown as FeedEvent;
+
+test('events tell of paths that two sessions hold at once, and of claims under a fence that has ended', () => {
+  const claimed = (seq: number, session: string, fence: number, path: string) =>
+    event(seq, 'files_claimed', session, { fence, paths: [path] });
+  expect(checkEvents([claimed(1, 'a', 1, 'src/'), claimed(2, 'b', 2, 'src/a.ts')])).toHaveLength(1);
+  expect(checkEvents([claimed(1, 'a', 1, 'ro:src/'), claimed(2, 'b', 2, 'ro:src/a.ts')])).toEqual([]);
+  const released = [
+    event(1, 'feature_claimed', 'a', { fence: 1 }, 'auth'),
+    event(2, 'feature_released', 'a', { fence: 1 }, 'auth'),
+    event(3, 'files_claimed', 'a', { fence: 1, paths: ['x.ts'] }, 'auth'),
+  ];
+  expect(checkEvents(released)).toHaveLength(1);
+});

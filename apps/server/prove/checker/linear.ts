@@ -1,0 +1,68 @@
+/** One call on one object: `from` when it was made, `to` when it was answered; Infinity if never. */
+export type Call<S> = {
+  from: number;
+  to: number;
+  /** The state after it, if it can take place in this state with the answer it got; undefined if it cannot. */
+  step: (state: S) => S | undefined;
+  name: string;
+};
+
+/**
+ * Is there an order of the calls in which each takes place between its call and its answer, and each answer is right?
+ * Wing and Gong's search, with Lowe's memory of where it has been. Calls that were never answered may be left out.
+ */
+export function linearize<S>(calls: Call<S>[], start: S, keyOf: (state: S) => string): { ok: true } | { ok: false; stuckAt: string } {
+  const all = [...calls].sort((a, b) => a.from - b.from);
+  const done = new Uint8Array(all.length);
+  const seen = new Set<string>();
+  const mustHappen = all.filter(({ to }) => to !== Infinity).length;
+  let furthest = { count: 0, name: all[0]?.name ?? '' };
+
+  /** Those that may come next: called before any other open one was answered. */
+  function candidates(first: number): number[] {
+    const found: number[] = [];
+    let earliest = Infinity;
+    for (let position = first; position < all.length; position += 1) {
+      const call = all[position];
+      if (!call || done[position]) continue;
+      if (call.from > earliest) break;
+      earliest = Math.min(earliest, call.to);
+      found.push(position);
+    }
+    // The one answered first is most likely the first.
+    return found.sort((a, b) => (all[a]?.to ?? 0) - (all[b]?.to ?? 0));
+  }
+
+  type Frame = { state: S; first: number; reach: number; count: number; next: number[]; taken: number | undefined };
+  const frame = (state: S, first: number, reach: number, count: number): Frame => {
+    return { state, first, reach, count, next: candidates(first), taken: undefined };
+  };
+  const stack: Frame[] = [frame(start, 0, -1, 0)];
+  while (stack.length > 0) {
+    const top = stack.at(-1) as Frame;
+    if (top.count === mustHappen) return { ok: true };
+    if (top.taken !== undefined) done[top.taken] = 0;
+    const position = top.next.shift();
+    top.taken = undefined;
+    if (position === undefined) {
+      stack.pop();
+      continue;
+    }
+    const call = all[position] as Call<S>;
+    const state = call.step(top.state);
+    if (state === undefined) continue;
+    done[position] = 1;
+    top.taken = position;
+    let first = top.first;
+    while (done[first]) first += 1;
+    const count = top.count + (call.to === Infinity ? 0 : 1);
+    if (count > furthest.count) furthest = { count, name: call.name };
+    // Where one has been is the state, and which calls beyond the first open one are done.
+    const reach = Math.max(top.reach, position);
+    const key = `${first} ${done.subarray(first, reach + 1).join('')} ${keyOf(state)}`;
+    if (seen.has(key)) continue;
+    seen.add(key);
+    stack.push(frame(state, first, reach, count));
+  }
+  return { ok: false, stuckAt: `after ${furthest.count} of ${mustHappen} calls, the last of them ${furthest.name}` };
+}

@@ -1,0 +1,95 @@
+import { type Call, linearize } from './linear.ts';
+import type { Op } from './log.ts';
+
+/** What only the ledger knows: whose session was lost, and every hold there ever was. */
+export type Known = { lost: Set<string>; holds: Array<{ session: string; slug: string; fence: number }> };
+
+type Register = { session: string; fence: number };
+type Lock = ReadonlyMap<string, 'read' | 'write'>;
+const FREE: Register = { session: '', fence: 0 };
+
+/** From what agents asked and heard alone: was each feature one register, and each locked path one lock? */
+export function checkRegisters(ops: Op[], known: Known): { broken: string[]; calls: number; unknown: number } {
+  const broken: string[] = [];
+  let calls = 0;
+  const ofFeatures = ops.filter(({ verb, answer }) => (verb === 'release' && !answer) || (answer && isAboutFeature(verb)));
+  const bySlug = Map.groupBy(ofFeatures, ({ on, answer }) => answer?.on ?? on ?? '');
+  for (const [slug, all] of bySlug) {
+    const steps = [...all.flatMap((op) => featureCall(op, known)), ...unheardPicks(slug, ops, known)];
+    calls += steps.length;
+    const found = linearize<Register>(steps, FREE, ({ session, fence }) => `${session} ${fence}`);
+    if (!found.ok && slug !== '') broken.push(`${slug} was no register: no order of its calls fits, ${found.stuckAt}`);
+  }
+  const byPath = Map.groupBy(
+    ops.filter(({ verb }) => verb === 'lock' || verb === 'unlock'),
+    ({ on }) => on ?? '',
+  );
+  for (const [path, all] of byPath) {
+    const steps = all.flatMap((op) => lockCall(op, known));
+    calls += steps.length;
+    const found = linearize<Lock>(steps, new Map(), (state) => [...state].flat().join(' '));
+    if (!found.ok) broken.push(`${path} was no lock: no order of its calls fits, ${found.stuckAt}`);
+  }
+  return { broken, calls, unknown: ops.filter(({ answer }) => !answer).length };
+}
+
+const isAboutFeature = (verb: Op['verb']) => verb === 'pick' || verb === 'release' || verb === 'extend';
+
+/** Clocks of two processes of one machine differ by less than this. */
+const SKEW = 5;
+const span = (op: Op) => ({
+  from: op.at - SKEW,
+  to: op.answer ? op.answer.at + SKEW : Infinity,
+  name: `${op.verb} of ${op.answer?.on ?? op.on} by ${op.session.slice(-6)} at ${Math.round(op.at)}, ${op.answer?.code ?? 'ok'}`,
+});
+
+/** Picks that took place, and whose answer never came: they may be put wherever they fit. */
+function unheardPicks(slug: string, ops: Op[], { holds, lost }: Known): Call<Register>[] {
+  const heard = new Set(ops.flatMap(({ verb, session, answer }) => (verb === 'pick' && answer?.ok ? [`${session} ${answer.fence}`] : [])));
+  const unheard = holds.filter(({ slug: of, session, fence }) => of === slug && !heard.has(`${session} ${fence}`));
+  return unheard.flatMap(({ session, fence }) => {
+    const op = ops.findLast(({ verb, session: of, answer }) => verb === 'pick' && of === session && !answer);
+    if (!op) return [];
+    return [{ ...span(op), step: (state) => (state === FREE || lost.has(state.session) ? { session, fence } : undefined) }];
+  });
+}
+
+function featureCall(op: Op, { lost }: Known): Call<Register>[] {
+  const { verb, session, answer } = op;
+  const fence = answer?.fence ?? op.fence ?? 0;
+  const isMine = (state: Register) => state.session === session && state.fence === fence;
+  const place = span(op);
+  if (verb === 'pick' && answer?.ok) {
+    // Whoever is lost in the end may have been lost by now.
+    return [{ ...place, step: (state) => (state === FREE || lost.has(state.session) || isMine(state) ? { session, fence } : undefined) }];
+  }
+  if (verb === 'pick') {
+    // A refusal for the paths says nothing of this feature; one for its state says that somebody else has it.
+    if (answer?.code !== 'INVALID_STATUS_TRANSITION') return [];
+    return [{ ...place, step: (state) => (state !== FREE && state.session !== session ? state : undefined) }];
+  }
+  if (verb === 'release' && (!answer || answer.ok)) return [{ ...place, step: (state) => (isMine(state) ? FREE : undefined) }];
+  if (verb === 'extend' && answer?.ok) return [{ ...place, step: (state) => (isMine(state) ? state : undefined) }];
+  // Refused because of the paths, it had the hold; for any other reason it had not, or not any more.
+  const hadIt = answer?.code === 'FILE_ALREADY_CLAIMED';
+  return [{ ...place, step: (state) => (isMine(state) === hadIt || lost.has(session) ? state : undefined) }];
+}
+
+function lockCall(op: Op, { lost }: Known): Call<Lock>[] {
+  const { verb, session, answer, mode = 'write' } = op;
+  if (answer && !answer.ok && answer.code !== 'FILE_ALREADY_CLAIMED') return [];
+  const inTheWay = (state: Lock) =>
+    [...state].flatMap(([holder, held]) => (holder !== session && (held === 'write' || mode === 'write') ? [holder] : []));
+  if (verb === 'unlock') return [{ ...span(op), step: (state) => new Map([...state].filter(([holder]) => holder !== session)) }];
+  if (answer && !answer.ok) return [{ ...span(op), step: (state) => (inTheWay(state).length > 0 ? state : undefined) }];
+  return [
+    {
+      ...span(op),
+      step: (state) => {
+        const others = inTheWay(state);
+        if (others.some((holder) => !lost.has(holder))) return undefined;
+        return new Map([...state].filter(([holder]) => !others.includes(holder))).set(session, mode);
+      },
+    },
+  ];
+}
