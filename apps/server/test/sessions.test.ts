@@ -321,6 +321,22 @@ onEachEngineSet('sessions', (set) => {
       expect(await beat()).toMatchObject({ holds: [], lost: [] });
     });
 
+    test('a live session that the store forgets over and over is told that it lives', async () => {
+      const one = await terminal(lead, projectId);
+      const { leases } = server.deps;
+      const { beat } = leases;
+      leases.beat = async (_, sessions) => sessions.map((session) => ({ session, state: 'unknown' }));
+      try {
+        expect(await lead.heartbeat({ projectId, sessionId: one.sessionId })).toMatchObject({ ok: true, degraded: true });
+        const { sessions } = await lead.heartbeats({ body: { sessions: [one.sessionId] } });
+        expect(sessions).toMatchObject([{ state: 'ok', degraded: true }]);
+        await lead.endSession({ projectId, sessionId: one.sessionId, body: { reason: 'ended' } });
+        expect((await refusal(lead.heartbeat({ projectId, sessionId: one.sessionId }))).code).toBe('SESSION_LOST');
+      } finally {
+        leases.beat = beat;
+      }
+    });
+
     test('what the session ended itself is not lost', async () => {
       const one = await terminal(lead, projectId);
       await readyFeature(lead, projectId, 'f', ['f.ts']);

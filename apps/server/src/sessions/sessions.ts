@@ -156,7 +156,7 @@ export function createSessions({ database, leases, ledger, terms, bringUp, store
   }
 
   /**
-   * Renews. A session the store does not know may be one it forgot: the ledger knows. Undefined: the store is away,
+   * Renews. A session the store does not know may be one it forgot: the ledger knows. Without an answer: the store is away,
    * and then nothing expires.
    */
   async function beats(projectId: string, ids: string[], options: { keepLost?: boolean } = {}): Promise<Beat[] | []> {
@@ -164,11 +164,14 @@ export function createSessions({ database, leases, ledger, terms, bringUp, store
       const first = await leases.beat(projectId, ids, options);
       const unknown = first.flatMap((beat) => (beat.state === 'unknown' ? [beat.session] : []));
       if (unknown.length === 0) return first;
+      const live = new Set<string>();
       try {
         await bringUp(projectId);
         for (const id of unknown) {
           const row = await sessionById(database.db, id);
-          if (row?.status === 'active' && row.projectId === projectId) await leases.open(projectId, id, row.ttlMs);
+          if (row?.status !== 'active' || row.projectId !== projectId) continue;
+          live.add(id);
+          await leases.open(projectId, id, row.ttlMs);
         }
       } catch (error) {
         // The ledger is away too: it cannot be told from a forgotten one, and an outage of ours ends nothing.
@@ -176,7 +179,8 @@ export function createSessions({ database, leases, ledger, terms, bringUp, store
         throw error;
       }
       const again = new Map((await leases.beat(projectId, unknown, options)).map((beat) => [beat.session, beat]));
-      return first.map((beat) => again.get(beat.session) ?? beat);
+      // Forgotten once more in between: the store has no word on one that the ledger knows to live.
+      return first.map((beat) => again.get(beat.session) ?? beat).filter(({ session, state }) => state !== 'unknown' || !live.has(session));
     } catch (error) {
       if (!(error instanceof LeaseStoreUnavailable)) throw error;
       storeWasAway();
