@@ -16,6 +16,7 @@ const slices = [
   'claims',
   'features',
   'recovery',
+  'waiting',
   'knowledge',
   'roadmap',
   'status',

@@ -39,6 +39,8 @@ describe('exit codes', () => {
       'FILE_ALREADY_CLAIMED',
       'FENCED',
       'NOTHING_AVAILABLE',
+      'QUEUED_AHEAD',
+      'WAIT_WHILE_HOLDING',
       'INVALID_STATUS_TRANSITION',
       'DEPENDENCIES_UNMET',
       'SESSION_LOST',

@@ -17,7 +17,7 @@ function explained(error: NexusError): string | undefined {
   const message = cleanBlock(error.message);
   const conflicts = conflictsOf(error);
   if (conflicts.length > 0) {
-    return `refused: ${message}\n\n${describeConflicts(conflicts)}\n\nNext: \`nexus feature pick-next\` takes what is free; \`nexus watch\` tells when these are.`;
+    return `refused: ${message}\n\n${describeConflicts(conflicts)}\n\nNext: \`nexus feature pick-next\` takes what is free; \`--wait\` waits until these are.`;
   }
   const form = forms[error.code];
   return form && [`${form.word}: ${message}`, ...form.lines(error.details)].join('\n');
@@ -76,6 +76,14 @@ const lostLines = (details: unknown): string[] =>
 
 const holderLines = (details: unknown): string[] => linesOf(Held, details, ({ heldBy }) => [`  held by ${holder(heldBy)}`]);
 
+const Queue = z.object({
+  waiting: z.array(Holder.extend({ featureSlug: z.string().nullable(), paths: z.array(z.string()) })),
+});
+const queueLines = (details: unknown): string[] =>
+  linesOf(Queue, details, ({ waiting }) =>
+    waiting.map(({ featureSlug, paths, ...who }) => `  ${holder(who)} waits for ${clean(featureSlug ?? paths.slice(0, 5).join(', '))}`),
+  );
+
 const issueLines = (details: unknown): string[] =>
   linesOf(Issues, details, ({ issues }) =>
     issues.length < 2 ? [] : issues.map(({ field, message }) => `  ${clean(field)}: ${clean(message)}`),
@@ -89,6 +97,7 @@ function holder({ engineerName, agent, sessionId, since, claimedAt }: z.infer<ty
 /** Errors whose details help people as well. */
 const forms: Partial<Record<ErrorCode, { word: string; lines: (details: unknown) => string[] }>> = {
   NOTHING_AVAILABLE: { word: 'nothing to pick', lines: waitingLines },
+  QUEUED_AHEAD: { word: 'refused', lines: queueLines },
   SESSION_LOST: { word: 'refused', lines: lostLines },
   FENCED: { word: 'refused', lines: holderLines },
   VALIDATION_ERROR: { word: 'error', lines: issueLines },

@@ -18,6 +18,7 @@ import { roadmapRoutes } from './roadmap/index.ts';
 import { searchRoutes } from './search/index.ts';
 import { sessionsRoutes } from './sessions/index.ts';
 import { statusRoutes } from './status/index.ts';
+import { waitingRoutes } from './waiting/index.ts';
 
 export type AppOptions = {
   deps: Deps;
@@ -46,6 +47,7 @@ export function createApp({ deps, connection, closing }: AppOptions): Hono<HttpE
     endings,
     recovery,
     roadmap,
+    waiting,
     status,
     health,
     feed,
@@ -107,6 +109,7 @@ export function createApp({ deps, connection, closing }: AppOptions): Hono<HttpE
   roadmapRoutes(route, { roadmap });
   knowledgeRoutes(route, deps);
   searchRoutes(route, deps);
+  waitingRoutes(route, { waiting });
   statusRoutes(route, { status, meta: { version, engines } });
 
   route(api.events, async ({ actor, query, raw }) => {

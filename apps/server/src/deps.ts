@@ -28,6 +28,7 @@ import { createRoadmap } from './roadmap/index.ts';
 import { createSearch } from './search/index.ts';
 import { createCheckpoints, createSessions, projectsAlive, type Sessions } from './sessions/index.ts';
 import { createHealth, createStatus } from './status/index.ts';
+import { createDrain, createWaiting, type Drain } from './waiting/index.ts';
 
 export type Deps = Awaited<ReturnType<typeof createDeps>>;
 export type Engines = { database: Database; leases: LeaseStore; bus: Bus };
@@ -78,6 +79,7 @@ export async function createDeps({
     failpoint,
     committed: async (change) => {
       await index.follow(change);
+      drain.after(change);
       if (change.events > 0) feed.committed(change.projectId, change.seq);
     },
   });
@@ -133,8 +135,10 @@ export async function createDeps({
   const learnings = createLearnings(needs);
   const decisions = createDecisions(needs);
   const catchUp = createCatchUp({ database, ledger, log });
+  const drain: Drain = createDrain({ database, ledger, claims, pick, rules, membership: projects.membership, log });
+  const waiting = createWaiting({ ...needs, deadlines, drain });
   const cursor = async (projectId: string) => (await feed.page(projectId, undefined, 1)).cursor;
-  const status = createStatus({ database, features, checks, sessions, cursor });
+  const status = createStatus({ database, features, checks, sessions, waiting, cursor });
   const health = createHealth({ database: database.ping, leases: leases.ping, bus: bus.ping });
   const limits = createLimits(config.limits);
   const tickets = createTickets({ secret: salt, bus });
@@ -162,6 +166,7 @@ export async function createDeps({
     database,
     index,
     recovery,
+    drain,
     log,
     parkedMs: config.leases.parkedMs,
     events: config.events,
@@ -195,6 +200,7 @@ export async function createDeps({
     search,
     learnings,
     decisions,
+    waiting,
     status,
     health,
     limits,
@@ -220,6 +226,7 @@ export async function createDeps({
       health.draining();
       catchUp.stop();
       await sweep.stop();
+      await drain.stop();
       socket.closeAll();
       feed.close();
       await bus.close();

@@ -69,6 +69,7 @@ const fields: Partial<Record<keyof typeof api, Record<string, unknown>>> = {
   addLearning: { content: 'C', kind: 'note', tags: ['t'], fence: 1 },
   addNote: { content: 'C', kind: 'note', tags: ['t'] },
   addDecision: { title: 'T', decision: 'D', rationale: 'R', alternatives: 'A', featureSlug: 'f', supersedes: '1' },
+  joinQueue: { featureSlug: 'f', paths: ['a.ts'], reason: 'R', seconds: 1 },
   wsTicket: { projectId: 'x' },
 };
 const nearly = (name: keyof typeof api) => {
@@ -121,6 +122,7 @@ onEachEngineSet('bad input', (set) => {
       .replace(':projectId', project)
       .replace(':sessionId', sessionId)
       .replace(':slug', slug)
+      .replace(':waitId', session)
       .replace(':decisionId', decisionId);
     return raw(server, route.method.toUpperCase(), `/api${path}${query}`, { key, headers, ...(body === undefined ? {} : { body }) });
   };

@@ -214,6 +214,10 @@ onEachEngineSet('the API description', (set) => {
     await other.resumeFeature({ ...p, slug: 'a' });
     await other.doneFeature({ ...p, slug: 'a' });
     await lead.getFeature({ ...p, slug: 'a' });
+    const { id: waitId } = await lead.joinQueue({ ...p, body: { paths: ['waited/'] } });
+    await lead.listWaits(p);
+    await lead.getWait({ ...p, waitId });
+    await lead.leaveQueue({ ...p, waitId });
     await lead.endSession({ ...p, sessionId, body: {} });
     await lead.addLearning({ ...p, slug: 'a', body: { content: 'L', kind: 'pitfall', tags: ['t'] } });
     await lead.listLearnings({ ...p, slug: 'a' });

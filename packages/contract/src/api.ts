@@ -43,6 +43,7 @@ import { MoveBody, ReorderBody, Roadmap } from './roadmap.ts';
 import { SearchPage, SearchQuery } from './search.ts';
 import { ActiveSession, EndSessionBody, Heartbeat, Heartbeats, HeartbeatsBody, OpenSessionBody, Session } from './sessions.ts';
 import { Meta, ProjectStatus } from './status.ts';
+import { JoinQueueBody, Wait } from './waits.ts';
 
 /** Which rate limit a route counts against. `beat` is apart so that reads can never starve heartbeats. */
 export type RateClass = 'read' | 'write' | 'claim' | 'check' | 'beat' | 'register';
@@ -72,7 +73,7 @@ const route = <const R extends Route>(definition: R): R => definition;
 
 const P = '/projects/:projectId';
 const F = `${P}/features/:slug` as const;
-const held: ErrorCode[] = ['FILE_ALREADY_CLAIMED', 'TOO_MANY_GLOBS', 'FENCED', 'SESSION_LOST'];
+const held: ErrorCode[] = ['FILE_ALREADY_CLAIMED', 'QUEUED_AHEAD', 'TOO_MANY_GLOBS', 'FENCED', 'SESSION_LOST'];
 const ofHolder: ErrorCode[] = ['INVALID_STATUS_TRANSITION', 'FENCED', 'SESSION_LOST'];
 
 /** Every HTTP route, once: the server registers them, the client types them, OpenAPI describes them. */
@@ -321,6 +322,7 @@ export const api = {
     response: Feature,
     errors: [
       'FILE_ALREADY_CLAIMED',
+      'QUEUED_AHEAD',
       'TOO_MANY_GLOBS',
       'INVALID_STATUS_TRANSITION',
       'DEPENDENCIES_UNMET',
@@ -369,7 +371,7 @@ export const api = {
     path: `${F}/resume`,
     summary: 'Adopt an interrupted or parked feature under a new fence',
     response: Feature,
-    errors: ['FILE_ALREADY_CLAIMED', 'TOO_MANY_GLOBS', 'INVALID_STATUS_TRANSITION', 'SESSION_LOST'],
+    errors: ['FILE_ALREADY_CLAIMED', 'QUEUED_AHEAD', 'TOO_MANY_GLOBS', 'INVALID_STATUS_TRANSITION', 'SESSION_LOST'],
     rate: 'claim',
     role: 'member',
     session: 'needed',
@@ -578,10 +580,50 @@ export const api = {
     role: 'readonly',
   }),
 
+  joinQueue: route({
+    method: 'post',
+    path: `${P}/waits`,
+    summary: 'Wait for a feature, or for paths; granted at once where they are free. Answers the place, and keeps no request open',
+    body: JoinQueueBody,
+    response: Wait,
+    status: 201,
+    errors: ['WAIT_WHILE_HOLDING', 'INVALID_STATUS_TRANSITION', 'DEPENDENCIES_UNMET', 'SESSION_LOST'],
+    rate: 'claim',
+    role: 'member',
+    session: 'needed',
+  }),
+  listWaits: route({
+    method: 'get',
+    path: `${P}/waits`,
+    summary: 'Who waits for what, first in line first',
+    response: z.array(Wait),
+    errors: [],
+    rate: 'read',
+    role: 'readonly',
+  }),
+  getWait: route({
+    method: 'get',
+    path: `${P}/waits/:waitId`,
+    summary: 'A place in the queue, or what became of it',
+    response: Wait,
+    errors: [],
+    rate: 'read',
+    role: 'readonly',
+  }),
+  leaveQueue: route({
+    method: 'delete',
+    path: `${P}/waits/:waitId`,
+    summary: 'Give up a place of the own sessions; what was granted before stays granted',
+    response: Wait,
+    errors: ['INSUFFICIENT_ROLE'],
+    rate: 'claim',
+    role: 'member',
+  }),
+
   status: route({
     method: 'get',
     path: `${P}/status`,
-    summary: 'Active features, held paths and live sessions',
+    summary: 'Active features, held paths, live sessions, and who waits',
     response: ProjectStatus,
     errors: [],
     rate: 'read',

@@ -14,6 +14,8 @@ export const eventTypes = [
   'feature_cancelled',
   'files_claimed',
   'files_released',
+  'wait_started',
+  'wait_ended',
   'learning_added',
   'decision_added',
   'checkpoint_added',

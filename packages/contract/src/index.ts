@@ -12,3 +12,4 @@ export * from './roadmap.ts';
 export * from './search.ts';
 export * from './sessions.ts';
 export * from './status.ts';
+export * from './waits.ts';

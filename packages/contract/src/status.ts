@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { Claim } from './claims.ts';
 import { Feature } from './features.ts';
 import { Session } from './sessions.ts';
+import { Wait } from './waits.ts';
 
 export const ProjectStatus = z
   .object({
@@ -10,6 +11,8 @@ export const ProjectStatus = z
     sessions: z.array(Session.extend({ engineer: z.object({ id: z.string(), name: z.string(), email: z.string() }) })),
     /** Features whose session was lost: work to take over. */
     interrupted: z.array(Feature),
+    /** Who waits for what, first in line first. */
+    waiting: z.array(Wait),
     /** Edits that guards saw in the sessions shown, and of them those denied. */
     edits: z.object({ tried: z.number().int(), denied: z.number().int() }),
     /** Where the feed stood when this was read: join with it to miss nothing. */

@@ -7,6 +7,7 @@ import { asHolder } from '../held.ts';
 import type { Output } from '../output.ts';
 import { repositoryPaths } from '../paths.ts';
 import { clean, clockTime, shortId, table } from '../text.ts';
+import { duration, orWait, type WaitOption, waitOption } from '../wait.ts';
 import { examples, type Runner, wholeNumber } from './command.ts';
 import { defined } from './feature-read.ts';
 
@@ -56,22 +57,26 @@ export function addClaimsCommands(program: Command, run: Runner): void {
       .argument('<path...>')
       .option('--fence <number>', 'extend this hold of the session', wholeNumber)
       .option('--feature <slug>', 'extend the hold of this feature')
-      .option('--reason <text>', 'shown to whoever meets the claim'),
+      .option('--reason <text>', 'shown to whoever meets the claim')
+      .option(...waitOption, duration),
     'nexus claims add src/auth/login.ts',
+    'nexus claims add --wait 5m package.json',
     'nexus claims add --feature login-form src/mail/',
   ).action(
     run(
       async (
-        { project, sessions, out, cwd },
+        context,
         typed: string[],
-        { fence, feature, reason }: { fence?: number; feature?: string; reason?: string },
+        { fence, feature, reason, wait }: { fence?: number; feature?: string; reason?: string } & WaitOption,
       ) => {
+        const { project, sessions, out, cwd } = context;
         const { id: projectId, client } = await project();
         const own = await sessions();
         // One more path for a hold must fail when the session was lost with that hold; only ad hoc claims may begin anew.
         const session = fence === undefined && feature === undefined ? await own.openId() : own.acting();
         const paths = await repositoryPaths(typed, cwd);
-        const held = await client.claim({ projectId, body: { paths, ...defined({ fence, featureSlug: feature, reason }) } }, { session });
+        const claim = () => client.claim({ projectId, body: { paths, ...defined({ fence, featureSlug: feature, reason }) } }, { session });
+        const held = await orWait(context, { ...(wait === undefined ? {} : { wait }) }, session, { paths, ...defined({ reason }) }, claim);
         out.data(held, (result) => describeHeld('Claimed', result));
       },
     ),

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import type { Context } from '../context.ts';
 import { asHolder, dropExport, heldSlug, sessionForChange, tellPicked } from '../held.ts';
 import { clean } from '../text.ts';
+import { duration, orWait, type WaitOption, waitOption } from '../wait.ts';
 import { examples, laneOption, type Runner, wholeNumber } from './command.ts';
 
 type HoldOptions = { fence?: number };
@@ -10,14 +11,20 @@ type HoldOptions = { fence?: number };
 /** What moves a feature from hand to hand. */
 export function addFeatureWork(feature: Command, run: Runner): void {
   examples(
-    feature.command('pick').description('Take a feature and every path it touches, or none').argument('<slug>'),
+    feature
+      .command('pick')
+      .description('Take a feature and every path it touches, or none')
+      .argument('<slug>')
+      .option(...waitOption, duration),
     'nexus feature pick login-form',
+    'nexus feature pick login-form --wait 10m',
     'nexus feature pick login-form --json',
   ).action(
-    run(async (context, slug: string) => {
+    run(async (context, slug: string, options: WaitOption) => {
       const { id: projectId, client } = await context.project();
       const session = await (await context.sessions()).openId();
-      await tellPicked(context, await client.pickFeature({ projectId, slug }, { session }), 'Picked');
+      const pick = () => client.pickFeature({ projectId, slug }, { session });
+      await tellPicked(context, await orWait(context, options, session, { featureSlug: slug }, pick), 'Picked');
     }),
   );
 

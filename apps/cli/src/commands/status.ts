@@ -6,7 +6,7 @@ import { examples, type Runner } from './command.ts';
 
 export function addStatusCommand(program: Command, run: Runner): void {
   examples(
-    program.command('status').description('Who works on what: active features, held paths, live sessions'),
+    program.command('status').description('Who works on what: active features, held paths, live sessions, and who waits for what'),
     'nexus status',
     'nexus status --json | jq .claims',
   ).action(
@@ -19,7 +19,11 @@ export function addStatusCommand(program: Command, run: Runner): void {
   );
 }
 
-function describe({ activeFeatures, interrupted, sessions, claims, edits }: ProjectStatus, own: string | undefined, out: Output): string {
+function describe(
+  { activeFeatures, interrupted, sessions, claims, waiting, edits }: ProjectStatus,
+  own: string | undefined,
+  out: Output,
+): string {
   const mark = (id: string | undefined): string => (id !== undefined && id === own ? '*' : '');
   const pathsOf = (sessionId: string): number => claims.filter((claim) => claim.sessionId === sessionId).length;
   const sections = [
@@ -42,6 +46,20 @@ function describe({ activeFeatures, interrupted, sessions, claims, edits }: Proj
       `Interrupted (${interrupted.length}): \`nexus feature resume <slug>\` takes over`,
       ['SLUG', 'LANE', 'TITLE'],
       interrupted.map(({ slug, lane, title }) => [slug, lane, title]),
+    ),
+    section(
+      out,
+      `Waiting (${waiting.length}), first in line first`,
+      ['WANTS', 'WHO', 'SESSION', 'SINCE', 'HELD BY', 'BEHIND'],
+      waiting.map(({ featureSlug, paths, engineerName, agent, sessionId, since, conflicts, heldBy, behind }) => [
+        featureSlug ?? paths.join(' '),
+        `${engineerName}/${agent}`,
+        `${shortId(sessionId)}${mark(sessionId)}`,
+        fromNow(since),
+        [...new Set([...conflicts.map(({ claimedBy }) => claimedBy.engineerName), ...(heldBy ? [heldBy.engineerName] : [])])].join(', ') ||
+          '-',
+        behind.map((other) => other.engineerName).join(', ') || '-',
+      ]),
     ),
     section(
       out,

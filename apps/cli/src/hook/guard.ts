@@ -2,6 +2,7 @@ import { NexusError } from '@nexus/client';
 import type { Conflict, ProjectPolicy } from '@nexus/contract';
 import { isListed, parseClaim } from '@nexus/paths';
 import { conflictsOf } from '../conflicts.ts';
+import { clean } from '../text.ts';
 import type { Actor } from './actor.ts';
 import type { Verdict } from './event.ts';
 import { fullDenial, shortDenial, undeclared, untold } from './say.ts';
@@ -44,6 +45,8 @@ export async function claim(actor: Actor, paths: string[], { brief }: Pick<Proje
     }
     return {};
   } catch (error) {
+    // Free, and others have waited for it: the server's sentence says who.
+    if (error instanceof NexusError && error.code === 'QUEUED_AHEAD') return { deny: clean(error.message) };
     const conflicts = conflictsOf(error);
     if (conflicts.length === 0) throw error;
     return { deny: denial(actor, conflicts) };

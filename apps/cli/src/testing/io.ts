@@ -20,7 +20,14 @@ export function makeRepository(dir: string): void {
 export const gitIn = (dir: string, ...args: string[]): string => execFileSync('git', ['-C', dir, ...args], { encoding: 'utf8' });
 
 export type Ran = { code: number; out: string; err: string };
-type RunOptions = { cwd: string; env?: Record<string, string>; stdin?: string };
+type RunOptions = {
+  cwd: string;
+  env?: Record<string, string>;
+  stdin?: string;
+  /** Ctrl-C. */
+  signal?: AbortSignal;
+  onErr?: (text: string) => void;
+};
 
 /** A home of its own, so that no test meets the user's configuration or another test's. */
 export const homeEnv = (home: string): Record<string, string> => ({
@@ -32,15 +39,23 @@ export const homeEnv = (home: string): Record<string, string> => ({
 });
 
 /** Runs a command line in this process, without a terminal. */
-export async function runHere(args: string[], { cwd, env = {}, stdin = '' }: RunOptions): Promise<Ran> {
+export async function runHere(args: string[], options: RunOptions): Promise<Ran> {
+  const { cwd, env = {}, stdin = '', signal = new AbortController().signal, onErr = () => {} } = options;
   const ran: Ran = { code: 0, out: '', err: '' };
   const io: Io = {
     env,
     cwd,
     stdout: { write: (text) => void (ran.out += text), isTTY: false, columns: 80 },
-    stderr: { write: (text) => void (ran.err += text), isTTY: false, columns: 80 },
+    stderr: {
+      write: (text) => {
+        ran.err += text;
+        onErr(ran.err);
+      },
+      isTTY: false,
+      columns: 80,
+    },
     stdin: { isTTY: false, read: () => Promise.resolve(stdin) },
-    signal: new AbortController().signal,
+    signal,
     pid: process.pid,
     self: { command: process.execPath, args: [join(import.meta.dirname, '..', 'main.ts')] },
   };

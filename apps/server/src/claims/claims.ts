@@ -10,6 +10,7 @@ import { requireLive, SessionOver } from '../sessions/index.ts';
 import { endAll, extend, grant, requireFree, sameForm, shrink } from './holds.ts';
 import { claimsOf, type Hold, type Obstacle, obstacles, obstaclesAmong, openHolds } from './holds.store.ts';
 import { InTheWay } from './obstruction.ts';
+import { queueOf, requireTurn, requireTurnToExtend, settleWaits } from './queue.ts';
 import { claimable, parseTouches } from './touches.ts';
 
 export type Claims = ReturnType<typeof createClaims>;
@@ -66,20 +67,24 @@ export function createClaims({ ledger, rules, deadlines, loseStale, over }: Need
     return new Map(wanted.map(({ id, claims }) => [id, obstaclesAmong(claims, held)]));
   }
 
-  /** Ad hoc, or one more for a hold of the session: all of them or none. */
-  async function claim(actor: SessionActor, body: z.output<typeof ClaimBody>): Promise<HeldPaths> {
-    const wanted = parseTouches(body.paths, 'paths', await rules(actor.projectId));
+  /** Ad hoc, or one more for a hold of the session: all of them or none. `place`: the wait that it is granted to. */
+  async function claim(actor: SessionActor, body: z.output<typeof ClaimBody>, place?: string): Promise<HeldPaths> {
+    const own = await rules(actor.projectId);
+    const wanted = parseTouches(body.paths, 'paths', own);
     const { session } = actor;
     return attempt(actor.projectId, () =>
       ledger.change(actor, 'claim', async (tx, at) => {
         await requireLive(tx, session);
-        const hold = await holdFor(tx, actor, body);
+        const [hold, queue] = await Promise.all([holdFor(tx, actor, body), queueOf(tx, actor.projectId, own)]);
         if (!hold) {
           requireFree(await obstacles(tx, actor.projectId, wanted, session.lineage));
+          if (place === undefined) await requireTurnToExtend(tx, at, queue, wanted, session);
+          else requireTurn(queue, { claims: wanted, featureId: null }, session, place);
           const granted = grant(tx, at, { session, feature: null, claims: wanted, reason: body.reason });
+          settleWaits(tx, at, queue, session, { claims: wanted, featureId: null, fence: granted.fence });
           return { fence: granted.fence, featureSlug: null, paths: granted.paths, changed: granted.paths };
         }
-        const changed = await extend(tx, at, hold, wanted, hold.lineage);
+        const changed = await extend(tx, at, hold, wanted, hold.lineage, (added) => requireTurnToExtend(tx, at, queue, added, session));
         if (changed.length > 0) at.emit({ type: 'files_claimed', ...featureOf(hold), data: { paths: changed, fence: hold.fence } });
         return { fence: hold.fence, featureSlug: hold.featureSlug, paths: (await claimsOf(tx, [hold.id])).map(formatClaim), changed };
       }),
@@ -136,6 +141,7 @@ export function createClaims({ ledger, rules, deadlines, loseStale, over }: Need
     touches: Claim[],
     fence: number | undefined,
   ): Promise<void> {
+    const queue = await queueOf(tx, actor.projectId, await rules(actor.projectId));
     const { hold: held } = feature;
     const { session } = actor;
     if (session) await requireLive(tx, session);
@@ -155,7 +161,7 @@ export function createClaims({ ledger, rules, deadlines, loseStale, over }: Need
       hold,
       gone.map(({ node }) => node),
     );
-    const added = await extend(tx, at, hold, touches, hold.lineage);
+    const added = await extend(tx, at, hold, touches, hold.lineage, (claims) => requireTurnToExtend(tx, at, queue, claims, session));
     const brief = { feature: { id: feature.id, slug: feature.slug, title: feature.title } };
     const data = (paths: string[]) => ({ paths, fence: hold.fence });
     if (added.length > 0) at.emit({ type: 'files_claimed', ...brief, data: data(added.filter((path) => !freed.includes(path))) });

@@ -44,8 +44,18 @@ export function grant(
   return { ...hold, paths };
 }
 
-/** Adds claims to an open hold, all or none; a claim that it has in a weaker form is replaced. Answers the new paths. */
-export async function extend(tx: Queryable, at: Change, hold: Hold, wanted: Claim[], lineage: string[]): Promise<string[]> {
+/**
+ * Adds claims to an open hold, all or none; a claim that it has in a weaker form is replaced. Answers the new paths.
+ * `mayAdd` throws when it is not the session's turn.
+ */
+export async function extend(
+  tx: Queryable,
+  at: Change,
+  hold: Hold,
+  wanted: Claim[],
+  lineage: string[],
+  mayAdd: (added: Claim[]) => Promise<void>,
+): Promise<string[]> {
   const [held, inWay] = await Promise.all([claimsOf(tx, [hold.id]), obstacles(tx, at.projectId, wanted, lineage)]);
   if (inWay.length > 0) throw inTheWay(inWay);
   const byNode = new Map(held.map((claim) => [claim.node, claim]));
@@ -54,6 +64,7 @@ export async function extend(tx: Queryable, at: Change, hold: Hold, wanted: Clai
   const [replaced, fresh] = [added.filter(({ node }) => byNode.has(node)), added.filter(({ node }) => !byNode.has(node))];
   requireFew([...held, ...fresh], 'paths');
   if (added.length === 0) return [];
+  await mayAdd(added);
   if (replaced.length > 0)
     await giveBack(
       tx,

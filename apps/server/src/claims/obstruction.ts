@@ -5,10 +5,10 @@ import type { Hold, Obstacle } from './holds.store.ts';
 /** Thrown inside a transaction; outside, its holders are looked at: a dead one makes way, a live one is named in a 409. */
 export class InTheWay extends Error {
   override name = 'InTheWay';
-  readonly holders: Hold[];
+  readonly holders: Array<Pick<Hold, 'sessionId' | 'parkedAt'>>;
   /** The answer when they stay. `deadlines`: milliseconds left to each live session. */
   readonly refusal: (deadlines: Map<string, number>) => AppError;
-  constructor(holders: Hold[], refusal: (deadlines: Map<string, number>) => AppError) {
+  constructor(holders: Array<Pick<Hold, 'sessionId' | 'parkedAt'>>, refusal: (deadlines: Map<string, number>) => AppError) {
     super('Something is held by others.');
     this.holders = holders;
     this.refusal = refusal;
@@ -54,11 +54,7 @@ export function alreadyClaimed(conflicts: Conflict[]): AppError {
     first &&
     `${what} is held by ${first.claimedBy.engineerName} (${first.claimedBy.agent}${first.claimedBy.featureSlug ? `, feature ${first.claimedBy.featureSlug}` : ''})`;
   const more = conflicts.length > 1 ? `, and ${conflicts.length - 1} more` : '';
-  return new AppError(
-    'FILE_ALREADY_CLAIMED',
-    `${who}${more}. Nothing was claimed. Pick other work (pick-next), or wait until it is released.`,
-    {
-      details: { conflicts },
-    },
-  );
+  return new AppError('FILE_ALREADY_CLAIMED', `${who}${more}. Nothing was claimed. Pick other work (pick-next), or wait for it (--wait).`, {
+    details: { conflicts },
+  });
 }

@@ -1,7 +1,17 @@
 import type { AvailableFeature, CreateFeatureBody, Feature, FeatureStatus, Lane } from '@nexus/contract';
 import type { z } from 'zod';
 import type { ListFeaturesQuery, UpdateFeatureBody } from '@nexus/contract';
-import { claimable, type Claims, formatTouches, parseTouches, pathsHeldBy, requireFew, toConflict } from '../claims/index.ts';
+import {
+  aheadOf,
+  claimable,
+  type Claims,
+  formatTouches,
+  parseTouches,
+  pathsHeldBy,
+  queueOf,
+  requireFew,
+  toConflict,
+} from '../claims/index.ts';
 import type { Database, Queryable } from '../engines/database/database.ts';
 import type { Change, Ledger } from '../ledger/index.ts';
 import type { Actor, SessionActor } from '../platform/actor.ts';
@@ -30,7 +40,7 @@ import {
 import { decodeCursor, encodeCursor } from './cursor.ts';
 import { findCycle } from './cycle.ts';
 import { handovers } from './handover.ts';
-import { brief, fenced, illegal } from './refusals.ts';
+import { brief, fenced, illegal, unmetError } from './refusals.ts';
 
 export type Features = ReturnType<typeof createFeatures>;
 
@@ -117,18 +127,22 @@ export function createFeatures({ database, ledger, claims, rules, deadlines }: N
   async function available(actor: Actor): Promise<AvailableFeature[]> {
     const lineage = actor.session?.lineage ?? [];
     const [ready, own] = await Promise.all([featuresOf(database.db, actor.projectId, 'ready'), rules(actor.projectId)]);
-    const [inWay, left, unmet, begun] = await Promise.all([
+    const [inWay, left, unmet, begun, queue] = await Promise.all([
       claims.obstaclesOf(database.db, actor.projectId, ready, lineage, own),
       deadlines(actor.projectId),
       unmetOf(database.db, actor.projectId, ready),
       handovers(database.db, actor.projectId, ready),
+      queueOf(database.db, actor.projectId, own),
     ]);
     const offered = ready.map((row): AvailableFeature => {
       const conflicts = (inWay.get(row.id) ?? []).map((obstacle) => toConflict(obstacle, left));
       const [first] = conflicts;
+      const [ahead] = aheadOf(queue, { claims: claimable(row.touches, own), featureId: row.id }, lineage);
       const blockedBy = first
         ? { engineerId: first.claimedBy.engineerId, engineerName: first.claimedBy.engineerName, featureSlug: first.claimedBy.featureSlug }
-        : null;
+        : ahead
+          ? { engineerId: ahead.wait.engineerId, engineerName: ahead.wait.engineerName, featureSlug: ahead.wait.feature?.slug ?? null }
+          : null;
       return { ...view(row), ...begun.get(row.id), blockedBy, conflicts, waitsFor: unmet.get(row.id) ?? [] };
     });
     const blocked = (feature: AvailableFeature) => feature.blockedBy !== null || feature.waitsFor.length > 0;
@@ -177,6 +191,16 @@ export function createFeatures({ database, ledger, claims, rules, deadlines }: N
         return view(await require(tx, actor.projectId, slug));
       }),
     );
+  }
+
+  /** A feature that will be pickable once others let go of it; throws for one that will not. */
+  async function requireWaitable(tx: Queryable, projectId: string, slug: string): Promise<FeatureRow> {
+    const row = await require(tx, projectId, slug);
+    if (row.hold?.parked) throw illegal(row, `It is parked: adopt it with nexus feature resume ${slug}.`);
+    if (row.status !== 'ready' && row.status !== 'active') throw illegal(row, 'Only a ready or active feature can be waited for.');
+    const unmet = await notDone(tx, projectId, row.dependsOn);
+    if (unmet.length > 0) throw unmetError(row, unmet);
+    return row;
   }
 
   async function remove(actor: Actor, slug: string): Promise<{ deleted: true }> {
@@ -231,7 +255,7 @@ export function createFeatures({ database, ledger, claims, rules, deadlines }: N
     return { feature: brief(row), fence: hold.fence, paths: await pathsHeldBy(tx, projectId, [session.id, hold.sessionId]) };
   }
 
-  return { create, list, available, update, remove, ready, get, ofStatus, require, unmetOf, standing };
+  return { create, list, available, update, remove, ready, get, ofStatus, require, requireWaitable, unmetOf, standing };
 }
 
 const indexSpec = (

@@ -1,6 +1,7 @@
 import type { Feature, Lane } from '@nexus/contract';
 import type { Claim } from '@nexus/paths';
 import {
+  aheadOf,
   claimable,
   type Checks,
   type Claims,
@@ -12,7 +13,11 @@ import {
   hasRoom,
   obstacles,
   parseTouches,
+  type Queued,
+  queueOf,
   requireFree,
+  requireTurn,
+  settleWaits,
 } from '../claims/index.ts';
 import type { Database, Queryable } from '../engines/database/database.ts';
 import type { Change, Ledger } from '../ledger/index.ts';
@@ -22,7 +27,7 @@ import type { Rules } from '../projects/index.ts';
 import { requireLive } from '../sessions/index.ts';
 import type { Features } from './features.ts';
 import { type Handover, handovers } from './handover.ts';
-import { brief, heldBy, illegal } from './refusals.ts';
+import { brief, heldBy, illegal, unmetError } from './refusals.ts';
 import { type FeatureRow, featuresOf, moveOn, notDone, view } from './features.store.ts';
 
 export type Pick = ReturnType<typeof createPick>;
@@ -45,9 +50,10 @@ const BATCH = 25;
 export function createPick({ database, ledger, features, claims, checks, rules, loseAllStale }: Needs) {
   /**
    * Takes the feature and every path it touches, or nothing. A crash before the commit leaves nothing; after it, only a
-   * late index. Picking what the session holds already is the same pick, with the same fence.
+   * late index. Picking what the session holds already is the same pick, with the same fence. `place`: the wait that it
+   * is granted to.
    */
-  async function one(actor: SessionActor, slug: string): Promise<Feature> {
+  async function one(actor: SessionActor, slug: string, place?: string): Promise<Feature> {
     const own = await rules(actor.projectId);
     const attempt = () =>
       claims.attempt(actor.projectId, async () => {
@@ -65,8 +71,9 @@ export function createPick({ database, ledger, features, claims, checks, rules, 
               features.require(tx, actor.projectId, slug),
               notDone(tx, actor.projectId, ahead.dependsOn),
               obstacles(tx, actor.projectId, wanted, actor.session.lineage),
+              queueOf(tx, actor.projectId, own),
             ]),
-          async (tx, at, [, row, unmet, inWay]) => {
+          async (tx, at, [, row, unmet, inWay, queue]) => {
             if (row.hold?.sessionId === actor.session.id && !row.hold.parked) return view(row);
             if (row.hold) throw heldBy(row);
             if (row.status !== 'ready')
@@ -77,16 +84,18 @@ export function createPick({ database, ledger, features, claims, checks, rules, 
             if (needs(row) !== needs(ahead)) throw changedMeanwhile();
             if (unmet.length > 0) throw unmetError(row, unmet);
             requireFree(inWay);
-            return { ...(await begun(tx, row)), ...activate(tx, at, actor, row, wanted) };
+            requireTurn(queue, { claims: wanted, featureId: row.id }, actor.session, place);
+            return { ...(await begun(tx, row)), ...activate(tx, at, actor, row, wanted, queue) };
           },
         );
       });
     return ledger.retriable(actor, attempt);
   }
 
-  function activate(tx: Queryable, at: Change, actor: SessionActor, row: FeatureRow, wanted: ReturnType<typeof claimable>): Feature {
+  function activate(tx: Queryable, at: Change, actor: SessionActor, row: FeatureRow, wanted: Claim[], queue: Queued[]): Feature {
     const { session } = actor;
     const granted = grant(tx, at, { session, feature: brief(row), claims: wanted });
+    settleWaits(tx, at, queue, session, { claims: wanted, featureId: row.id, fence: granted.fence });
     at.emit({
       type: 'feature_claimed',
       feature: brief(row),
@@ -141,7 +150,7 @@ export function createPick({ database, ledger, features, claims, checks, rules, 
       claims.attempt(actor.projectId, () =>
         ledger.change(actor, 'pick', async (tx, at) => {
           await requireLive(tx, actor.session);
-          const ready = await featuresOf(tx, actor.projectId, 'ready', { lane });
+          const [ready, queue] = await Promise.all([featuresOf(tx, actor.projectId, 'ready', { lane }), queueOf(tx, actor.projectId, own)]);
           const unmet = await features.unmetOf(tx, actor.projectId, ready);
           const waiting: Array<{ slug: string; waitsFor: string[]; heldBy: string[] }> = [];
           for (let from = 0; from < ready.length; from += BATCH) {
@@ -151,14 +160,13 @@ export function createPick({ database, ledger, features, claims, checks, rules, 
               const waitsFor = unmet.get(row.id) ?? [];
               const found = inWay.get(row.id) ?? [];
               const wanted = claimable(row.touches, own);
-              const free = waitsFor.length === 0 && found.length === 0;
+              const ahead = aheadOf(queue, { claims: wanted, featureId: row.id }, actor.session.lineage);
+              const free = waitsFor.length === 0 && found.length === 0 && ahead.length === 0;
               if (free && (await hasRoom(tx, actor.projectId, wanted)))
-                return { ...(await begun(tx, row)), ...activate(tx, at, actor, row, wanted) };
-              waiting.push({
-                slug: row.slug,
-                waitsFor,
-                heldBy: [...new Set(found.map(({ held }) => `${held.hold.engineerName} (${held.hold.featureSlug ?? held.claim.display})`))],
-              });
+                return { ...(await begun(tx, row)), ...activate(tx, at, actor, row, wanted, queue) };
+              const holders = found.map(({ held }) => `${held.hold.engineerName} (${held.hold.featureSlug ?? held.claim.display})`);
+              const waiters = ahead.map(({ wait }) => `${wait.engineerName} (waiting for ${wait.feature?.slug ?? 'its paths'})`);
+              waiting.push({ slug: row.slug, waitsFor, heldBy: [...new Set([...holders, ...waiters])] });
             }
           }
           throw new AppError(
@@ -179,7 +187,11 @@ export function createPick({ database, ledger, features, claims, checks, rules, 
     const attempt = () =>
       claims.attempt(actor.projectId, () =>
         ledger.change(actor, 'resume', async (tx, at) => {
-          const [, row] = await Promise.all([requireLive(tx, actor.session), features.require(tx, actor.projectId, slug)]);
+          const [, row, queue] = await Promise.all([
+            requireLive(tx, actor.session),
+            features.require(tx, actor.projectId, slug),
+            queueOf(tx, actor.projectId, own),
+          ]);
           if (row.hold?.sessionId === actor.session.id && !row.hold.parked) return view(row);
           if (row.hold && !row.hold.parked) throw heldBy(row);
           if (!row.hold && !(row.status === 'ready' && row.interrupted))
@@ -190,7 +202,9 @@ export function createPick({ database, ledger, features, claims, checks, rules, 
           const wanted = row.hold ? await claimsOfFeature(tx, actor.projectId, slug) : lostClaims(row, left, own);
           if (row.hold) await endAll(tx, at, [row.hold], 'handed_over');
           requireFree(await obstacles(tx, actor.projectId, wanted, actor.session.lineage));
-          return { ...left, ...activate(tx, at, actor, { ...row, interrupted: true }, wanted) };
+          // Paths that are handed over were never free, so nobody's turn is taken.
+          if (!row.hold) requireTurn(queue, { claims: wanted, featureId: row.id }, actor.session);
+          return { ...left, ...activate(tx, at, actor, { ...row, interrupted: true }, wanted, queue) };
         }),
       );
     return ledger.retriable(actor, attempt);
@@ -206,13 +220,6 @@ function lostClaims({ touches }: FeatureRow, { left }: Handover, own: Rules): Cl
   const all = parseTouches([...touches, ...(left?.paths ?? [])], 'touches', own);
   return claimable(excessOf(all) === undefined ? formatTouches(all) : touches, own);
 }
-
-const unmetError = (row: FeatureRow, unmet: string[]) =>
-  new AppError(
-    'DEPENDENCIES_UNMET',
-    `${row.slug} waits for ${unmet.join(', ')}. Pick one of those, or other work (nexus feature pick-next).`,
-    { details: { waitsFor: unmet } },
-  );
 
 /** What a pick checks ahead: another title or lane does not concern it. */
 const needs = ({ touches, dependsOn }: FeatureRow) => JSON.stringify([touches, dependsOn]);

@@ -54,8 +54,6 @@ export function fenced(row: FeatureRow, fence: number | undefined): AppError {
   });
 }
 
-/** False when nothing is different. */
-
 /** Someone has it: whether that is so is looked at outside the transaction, for the holder may be dead. */
 export const heldBy = (row: FeatureRow) => {
   const { hold } = row;
@@ -71,6 +69,13 @@ export const heldBy = (row: FeatureRow) => {
   };
   const next = hold.parked
     ? `It is parked: adopt it with nexus feature resume ${row.slug}.`
-    : 'Pick other work (nexus feature pick-next), or wait until it is released.';
+    : `Pick other work (nexus feature pick-next), or wait for it (nexus feature pick --wait ${row.slug}).`;
   return new InTheWay([holder], (left) => illegal(row, next, left));
 };
+
+export const unmetError = (row: FeatureRow, unmet: string[]) =>
+  new AppError(
+    'DEPENDENCIES_UNMET',
+    `${row.slug} waits for ${unmet.join(', ')}. Pick one of those, or other work (nexus feature pick-next).`,
+    { details: { waitsFor: unmet } },
+  );

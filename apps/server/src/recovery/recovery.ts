@@ -1,6 +1,6 @@
 import type { Session } from '@nexus/contract';
 import { closeSessions, latestCheckpoints, liveFamily, sessionById, type SessionRow, type Sessions, summary } from '../sessions/index.ts';
-import { endAll, type Hold, holderOf, lastHoldOf, lastHoldsOfSession, openHolds, parkHolds } from '../claims/index.ts';
+import { endAll, endWaitsOf, type Hold, holderOf, lastHoldOf, lastHoldsOfSession, openHolds, parkHolds } from '../claims/index.ts';
 import type { Database, Queryable } from '../engines/database/database.ts';
 import { type LeaseStore, LeaseStoreUnavailable } from '../engines/leases/leases.ts';
 import { featureById, moveOn } from '../features/index.ts';
@@ -73,6 +73,12 @@ export function createRecovery({ database, leases, ledger, failpoint, sessions, 
         parked.map(({ id }) => id),
       );
     await free(tx, at, ended, as);
+    await endWaitsOf(
+      tx,
+      at,
+      family.map(({ id }) => id),
+      'lost',
+    );
     await closeSessions(
       tx,
       family.map(({ id }) => id),

@@ -11,6 +11,8 @@ type Needs = {
   database: Database;
   index: IndexFollower;
   recovery: Recovery;
+  /** Gives those who wait what was let go. */
+  drain: { all: () => Promise<void> };
   log: Log;
   everyMs: number;
   parkedMs: number;
@@ -24,7 +26,7 @@ const HOUR = 3_600_000;
  * Every second, on every replica: brings indexes up, keeps the logical clocks going, and loses whoever is silent for too
  * long. Twice is harmless. While the ledger or the store is away nothing is lost, and afterwards every lease is fresh.
  */
-export function createSweep({ database, index, recovery, log, everyMs, parkedMs, events, checkpoints }: Needs) {
+export function createSweep({ database, index, recovery, drain, log, everyMs, parkedMs, events, checkpoints }: Needs) {
   let timer: ReturnType<typeof setTimeout> | undefined;
   let stopped = false;
   let cleanedAt = 0;
@@ -39,6 +41,7 @@ export function createSweep({ database, index, recovery, log, everyMs, parkedMs,
       for (const projectId of projects) await alone(projectId, () => recovery.loseStale(projectId));
       for (const { projectId, id } of await parkedLongerThan(database.db, parkedMs / 1000))
         await alone(projectId, () => recovery.expireParked(projectId, id));
+      await drain.all();
       if (Date.now() - cleanedAt > HOUR) {
         cleanedAt = Date.now();
         await clean(database.db, events);

@@ -3,6 +3,7 @@ import type { Checks } from '../claims/index.ts';
 import type { Database } from '../engines/database/database.ts';
 import type { Features } from '../features/index.ts';
 import type { Sessions } from '../sessions/index.ts';
+import type { Waiting } from '../waiting/index.ts';
 import { totals } from './status.store.ts';
 
 export type Status = ReturnType<typeof createStatus>;
@@ -13,22 +14,25 @@ export function createStatus({
   features,
   checks,
   sessions,
+  waiting,
   cursor,
 }: {
   database: Database;
   features: Features;
   checks: Checks;
   sessions: Sessions;
+  waiting: Waiting;
   cursor: (projectId: string) => Promise<string>;
 }) {
   async function ofProject(projectId: string): Promise<ProjectStatus> {
     // The cursor first: what happens while the rest is read is then told twice rather than never.
     const at = await cursor(projectId);
-    const [activeFeatures, interrupted, held, live, edits] = await Promise.all([
+    const [activeFeatures, interrupted, held, live, queue, edits] = await Promise.all([
       features.ofStatus(projectId, 'active'),
       features.ofStatus(projectId, 'ready', { interrupted: true }),
       checks.list(projectId),
       sessions.active(projectId),
+      waiting.list(projectId),
       sessions.activity(projectId),
     ]);
     return {
@@ -36,6 +40,7 @@ export function createStatus({
       activeFeatures,
       interrupted,
       claims: held,
+      waiting: queue,
       sessions: live.map(({ session, engineer }) => ({ ...session, engineer })),
       cursor: at,
     };

@@ -1,7 +1,21 @@
 import type { Client } from '@nexus/client';
 import { readyFeature, terminal } from '../harness.ts';
 
-export const verbs = ['pick', 'done', 'release', 'cancel', 'resume', 'force', 'claim', 'unclaim', 'update', 'open', 'end', 'lose'] as const;
+export const verbs = [
+  'pick',
+  'done',
+  'release',
+  'cancel',
+  'resume',
+  'force',
+  'claim',
+  'unclaim',
+  'update',
+  'open',
+  'end',
+  'lose',
+  'wait',
+] as const;
 export type Verb = (typeof verbs)[number];
 
 export type State = Awaited<ReturnType<typeof stateOf>>;
@@ -19,7 +33,7 @@ type Stage = { lead: Client; projectId: string; name: string };
 
 /** What the verbs change: who holds what, where the feature is, who is alive, and how long the project's feed is. */
 export async function stateOf(lead: Client, projectId: string, { name }: Pick<Scene, 'name'>) {
-  const [features, { claims, sessions, cursor }] = await Promise.all([
+  const [features, { claims, sessions, waiting, cursor }] = await Promise.all([
     lead.listFeatures({ projectId, query: { limit: 100 } }),
     lead.status({ projectId }),
   ]);
@@ -36,6 +50,7 @@ export async function stateOf(lead: Client, projectId: string, { name }: Pick<Sc
       .filter(({ agent }) => agent === name)
       .map(({ filePath, sessionId, fence, parked }) => ({ filePath, sessionId, fence, parked })),
     sessions: sessions.filter(({ agent }) => agent === name).map(({ id }) => id),
+    waiting: waiting.filter(({ agent }) => agent === name).map(({ id }) => id),
     events: cursor,
   };
 }
@@ -179,6 +194,19 @@ export const scenes: Record<Verb, (stage: Stage) => Promise<Scene>> = {
             .updateFeature({ projectId, slug: name, body: { touches: [`${name}/a.ts`, `${name}/new.ts`], fence } })
         ).touches,
       isDone: ({ feature, claims }) => feature?.touches.length === 2 && feature.fence === fence && claims.length === 2,
+    };
+  },
+
+  async wait(stage) {
+    const { projectId, name } = stage;
+    const { agent: holder } = await held(stage);
+    const agent = await session(stage);
+    return {
+      name,
+      sessions: [holder.sessionId, agent.sessionId],
+      act: async (idempotencyKey, options) =>
+        (await agent.with({ ...options }).joinQueue({ projectId, body: { paths: [`${name}/b/`] } }, { idempotencyKey })).id,
+      isDone: ({ waiting, claims }) => waiting.length === 1 && claims.length === 3,
     };
   },
 
