@@ -65,6 +65,25 @@ describe('an edit', () => {
     expect(await claims()).toEqual({ 'src/': 'Bob', 'docs/x.md': 'Bob' });
   });
 
+  test('of a path that a pattern of its own takes in asks nobody; of another’s it is denied by the pattern’s name', async () => {
+    await readyFeature(lead, projectId, 'types', ['src/*.ts']);
+    const [ann, ben] = [here.agent(repo), there.agent(repo)];
+    await ann.start();
+    await lead.pickFeature({ projectId, slug: 'types' }, { session: `claude:${ann.sessionId}` });
+    here.clock.ahead += 30_000;
+    let edits = 0;
+    await eventually('what it holds is read again', async () => {
+      here.calls();
+      await ann.edit(`src/new-${(edits += 1)}.ts`);
+      return here.calls().length === 0;
+    });
+    for (const path of ['src/a.ts', 'src/b.ts']) expect(await ann.edit(path)).toEqual({});
+    expect(here.calls()).toEqual([]);
+    expect((await ben.edit('src/b.ts')).deny).toContain('held as src/*.ts');
+    expect(await ben.edit('src/b.md')).toEqual({});
+    expect(await claims()).toEqual({ 'src/*.ts': 'Lead', 'src/b.md': 'Bob' });
+  });
+
   test('two agents of one person keep out of each other’s way too', async () => {
     const [one, two] = [here.agent(repo), here.agent(repo)];
     await one.edit('src/a.ts');
@@ -318,16 +337,23 @@ describe('a conversation', () => {
 
   test('that ends with uncommitted work leaves its feature parked, and takes it up again when it is continued', async () => {
     await readyFeature(lead, projectId, 'api', ['src/']);
-    await readyFeature(lead, projectId, 'docs', ['docs/']);
+    await readyFeature(lead, projectId, 'docs', ['docs/*.md', 'app/[id]/*']);
+    await readyFeature(lead, projectId, 'wild', ['lib/**/[id]*']);
     const ann = here.agent(repo);
     await ann.start();
-    for (const slug of ['api', 'docs']) await lead.pickFeature({ projectId, slug }, { session: `claude:${ann.sessionId}` });
+    write(repo, 'lib/[id].ts', 'x');
+    git(repo, 'add', '-A');
+    git(repo, 'commit', '-q', '-m', 'lib');
+    git(repo, 'branch', 'other', 'HEAD~1');
+    for (const slug of ['api', 'docs', 'wild']) await lead.pickFeature({ projectId, slug }, { session: `claude:${ann.sessionId}` });
     append(repo, 'src/a.ts');
     await ann.send('SessionEnd', { reason: 'prompt_input_exit' });
     expect(await lead.getFeature({ projectId, slug: 'api' })).toMatchObject({ status: 'active', heldBy: { parked: true } });
     expect(await lead.getFeature({ projectId, slug: 'docs' })).toMatchObject({ status: 'ready' });
+    // Its commit is on no other branch.
+    expect(await lead.getFeature({ projectId, slug: 'wild' })).toMatchObject({ status: 'active', heldBy: { parked: true } });
     const { context } = await ann.start('resume');
-    expect(context).toContain('It resumed api');
+    expect(context).toContain('It resumed api, docs, wild');
     expect(await lead.getFeature({ projectId, slug: 'api' })).toMatchObject({ heldBy: { parked: false, agent: 'claude' } });
     expect(await ann.edit('src/a.ts')).toEqual({});
   });

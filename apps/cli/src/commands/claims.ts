@@ -16,6 +16,7 @@ export function addClaimsCommands(program: Command, run: Runner): void {
     program.command('claims').alias('claim').description('Held paths: look, check, claim one more, give back'),
     'nexus claims check src/auth/login.ts',
     'nexus claims add src/auth/login.ts',
+    "nexus claims add 'src/**/*.test.ts'        # a pattern, quoted: `*` and `?` within a name, `**` for any directories",
   );
 
   examples(claims.command('list').description('Every held path of the project'), 'nexus claims list --json').action(
@@ -40,6 +41,7 @@ export function addClaimsCommands(program: Command, run: Runner): void {
       .description('Would these paths be free for this session? Changes nothing; exit code 3 when one is held')
       .argument('<path...>'),
     'nexus claims check src/auth/login.ts src/auth/session.ts',
+    "nexus claims check 'src/**/*.ts'",
   ).action(
     run(async ({ project, sessions, out, cwd, exitWith }, typed: string[]) => {
       const { id: projectId, client } = await project();
@@ -62,6 +64,7 @@ export function addClaimsCommands(program: Command, run: Runner): void {
     'nexus claims add src/auth/login.ts',
     'nexus claims add --wait 5m package.json',
     'nexus claims add --feature login-form src/mail/',
+    "nexus claims add 'db/migrations/2026*' 'ro:docs/*.md'",
   ).action(
     run(
       async (

@@ -18,7 +18,11 @@ const withFields = (command: Command): Command =>
     .option('--spec <text>', 'what to do and how to know it is done; - reads stdin')
     .addOption(laneOption())
     .option('--priority <number>', 'within its lane, lowest first', decimal)
-    .option('--touches <path...>', 'a path it will change; src/auth/ is a tree, ro:docs/ for reading (repeat)', collected)
+    .option(
+      '--touches <path...>',
+      "a path it will change; src/auth/ is a tree, 'src/*.ts' a pattern (quoted), ro:docs/ for reading (repeat)",
+      collected,
+    )
     .option('--depends-on <slug...>', 'a feature that must be done first (repeat)', collected)
     .option('--from <file>', 'Markdown with YAML front matter (title, slug, lane, priority, touches, dependsOn); - reads stdin');
 
@@ -29,6 +33,7 @@ export function addFeatureEditing(feature: Command, run: Runner): void {
       .option('--ready', 'offer it for picking at once'),
     'nexus feature create --from spec.md --ready',
     'nexus feature create --title "Login form" --touches src/auth/ ro:docs/api.md',
+    `nexus feature create --title "Rename a type" --touches 'src/**/*.ts'`,
     'nexus feature create        # opens $EDITOR with a template',
   ).action(
     run(async (context, options: CreateOptions) => {

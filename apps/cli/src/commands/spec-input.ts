@@ -26,6 +26,7 @@ lane: next
 touches: []
 # touches:
 #   - src/auth/             a tree
+#   - "src/**/*.test.ts"    a pattern
 #   - ro:docs/api.md        only read
 dependsOn: []
 ---

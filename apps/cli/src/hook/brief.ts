@@ -1,5 +1,5 @@
 import type { ProjectPolicy } from '@nexus/contract';
-import { isListed } from '@nexus/paths';
+import { isGlob, isListed } from '@nexus/paths';
 import type { Actor } from './actor.ts';
 import { dirtyPaths, type RunGit } from './dirty.ts';
 import { foldedNode } from './guard.ts';
@@ -8,7 +8,8 @@ import type { Place } from './places.ts';
 /** After a commit: what the session holds for short and is committed goes back, also where no git hook does it. */
 export async function giveBackBrief(actor: Actor, { worktree }: Place, { brief }: ProjectPolicy, run: RunGit): Promise<void> {
   const { client, own, project, session } = actor;
-  const isBrief = (path: string): boolean => isListed(foldedNode(path), brief);
+  // Which paths of a pattern are committed is not asked: it goes back when its holder says so.
+  const isBrief = (path: string): boolean => isListed(foldedNode(path), brief) && !isGlob(path);
   if (!own.paths().some(isBrief)) return;
   const dirty = await dirtyPaths(run, worktree.toplevel, 400);
   if (dirty === undefined) return;

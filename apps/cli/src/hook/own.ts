@@ -1,8 +1,8 @@
 import type { Client } from '@nexus/client';
 import type { HeldPaths, Heartbeat, OpenHold } from '@nexus/contract';
-import { type Claim, isWithin, parseClaim } from '@nexus/paths';
+import { type Claim, covers, parseClaim } from '@nexus/paths';
 
-type OwnClaim = Pick<Claim, 'node' | 'mode' | 'display'> & { fence: number };
+type OwnClaim = Claim & { fence: number };
 
 /** What one session holds, as the server last said it: so that an edit of it costs no call. */
 export type Own = {
@@ -24,9 +24,9 @@ export type Own = {
 };
 
 /** Case always counts here: where the project takes two spellings for one path, the server says so at the first edit. */
-const nodeOf = (path: string): string | undefined => {
-  const parsed = parseClaim(path, { pathCase: 'sensitive' });
-  return parsed.ok ? parsed.claim.node : undefined;
+const writeOf = (path: string): Claim | undefined => {
+  const parsed = parseClaim({ path, mode: 'write' }, { pathCase: 'sensitive' });
+  return parsed.ok ? parsed.claim : undefined;
 };
 
 type Needs = {
@@ -60,9 +60,9 @@ export function createOwn({ client, projectId, sessionId, now, onLost }: Needs):
 
   return {
     covers: (path) => {
-      const node = nodeOf(path);
-      if (readAt === 0 || node === undefined) return false;
-      return spelled.has(path) || claims.some((claim) => claim.mode === 'write' && isWithin(node, claim.node));
+      const wanted = writeOf(path);
+      if (readAt === 0 || wanted === undefined) return false;
+      return spelled.has(path) || claims.some((claim) => covers(claim, wanted));
     },
     holds: () => holds,
     paths: () => claims.map(({ display }) => display),
@@ -87,7 +87,7 @@ export function createOwn({ client, projectId, sessionId, now, onLost }: Needs):
 
 function claimOf(path: string, mode: Claim['mode'] | undefined, fence: number): OwnClaim[] {
   const parsed = parseClaim({ path, mode }, { pathCase: 'sensitive' });
-  return parsed.ok ? [{ node: parsed.claim.node, mode: parsed.claim.mode, display: parsed.claim.display, fence }] : [];
+  return parsed.ok ? [{ ...parsed.claim, fence }] : [];
 }
 
 /** While the lease store is away, beats name no holds; the claims still do. */

@@ -4,12 +4,14 @@ import { createReport, type OpenReport, type Suite } from '../lib/suite.ts';
 
 const SESSIONS = 64;
 
-/** Two features of which only one can be held: they share a path, one lies above the other, or differ by spelling only. */
+/** Two features of which only one can be held: they share a path, one lies above or matches the other, or is spelled otherwise. */
 const rivals: Array<[string, string[], string[]]> = [
   ['one', ['one/a.ts', 'one/b.ts'], ['one/b.ts']],
   ['shared', ['p/shared.ts', 'p/left.ts'], ['p/right.ts', 'p/shared.ts']],
   ['above', ['q/'], ['q/deep/er/file.ts']],
   ['spelled', ['r/File.ts', 'r/é.ts'], ['./r//x/../file.TS', 'other.ts']],
+  ['matched', ['s/**/*.ts'], ['s/deep/er/file.ts']],
+  ['patterns', ['t/left-*.ts'], ['t/**/*-right.ts']],
 ];
 
 export const races: Suite = {

@@ -4,10 +4,10 @@ export type SuiteRun = { operations: number; seed: number };
 /** Each violation is one line that names the seed which repeats it. */
 export type SuiteOutcome = { operations: number; violations: string[] };
 
-/** Of a test run; NEXUS_SUITE_SEED repeats one, NEXUS_SUITE_TIMES makes it longer. */
-export const runOf = (operations: number, { NEXUS_SUITE_TIMES, NEXUS_SUITE_SEED }: NodeJS.ProcessEnv = process.env): SuiteRun => ({
-  operations: operations * Number(NEXUS_SUITE_TIMES ?? 1),
-  seed: Number(NEXUS_SUITE_SEED ?? Math.floor(Math.random() * 0x7fff_ffff)),
+/** Of a test run; NEXUS_TEST_SEED repeats one, NEXUS_TEST_TIMES makes it longer. */
+export const runOf = (operations: number, { NEXUS_TEST_TIMES, NEXUS_TEST_SEED }: NodeJS.ProcessEnv = process.env): SuiteRun => ({
+  operations: operations * Number(NEXUS_TEST_TIMES ?? 1),
+  seed: Number(NEXUS_TEST_SEED ?? Math.floor(Math.random() * 0x7fff_ffff)),
 });
 
 /** Checks a property that answers what is wrong, or undefined; the counterexample is shrunk. */
