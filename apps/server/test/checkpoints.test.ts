@@ -62,9 +62,11 @@ onEachEngineSet('checkpoints', (set) => {
       ]);
     });
 
-    test('of an automatic one that says nothing new keeps nothing', async () => {
+    test('of an automatic one that says nothing new keeps nothing; one that does keeps the notes', async () => {
+      await save(ann, { notes: 'Next: tests.' });
       const auto = (context: object) => save(ann, { type: 'auto_periodic', context: { ...context } });
       const first = await auto({ a: 1, b: { c: [1, 2] } });
+      expect(first?.notes).toBe('Next: tests.');
       expect(await auto({ b: { c: [1, 2] }, a: 1 })).toBeNull();
       const answer = await raw(server, 'POST', `/api/projects/${projectId}/sessions/checkpoints`, {
         key: crew.lead.options.apiKey,
@@ -219,6 +221,9 @@ onEachEngineSet('checkpoints', (set) => {
       expect((await lead.status({ projectId })).activeFeatures).toMatchObject([parked]);
       const ben = await terminal(crew.member, projectId);
       expect(await ben.resumeFeature({ projectId, slug: 'f' })).toMatchObject(parked);
+      expect(await ben.resumeFeature({ projectId, slug: 'f' })).toMatchObject(parked);
+      expect(await lead.getFeature({ projectId, slug: 'f' })).toMatchObject(parked);
+      await ben.releaseFeature({ projectId, slug: 'f' });
       expect((await lead.getFeature({ projectId, slug: 'f' })).left).toBeUndefined();
     });
   });

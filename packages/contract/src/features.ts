@@ -39,7 +39,7 @@ export const Feature = z
     interrupted: z.boolean(),
     /** The last one, in answers about one feature, and in lists where it is interrupted or parked. */
     checkpoint: Checkpoint.optional(),
-    /** Who left it interrupted or parked; also in the answer that hands it over. */
+    /** Who left it interrupted or parked, until it is finished or given back; where `checkpoint` is. */
     left: LeftBehind.optional(),
     /** What the caller should know though the call succeeded. */
     warnings: z.array(z.string()).optional(),

@@ -19,7 +19,7 @@ import { AppError, notFound } from '../platform/errors.ts';
 import type { Rules } from '../projects/index.ts';
 import { isUuid } from '../platform/ids.ts';
 import { dropEntries, indexEntries } from '../search/index.ts';
-import { latestCheckpoints, requireLive } from '../sessions/index.ts';
+import { requireLive } from '../sessions/index.ts';
 import {
   deleteDraft,
   dependencies,
@@ -39,7 +39,7 @@ import {
 
 import { decodeCursor, encodeCursor } from './cursor.ts';
 import { findCycle } from './cycle.ts';
-import { handovers } from './handover.ts';
+import { handovers, isLeft } from './handover.ts';
 import { brief, fenced, illegal, unmetError } from './refusals.ts';
 
 export type Features = ReturnType<typeof createFeatures>;
@@ -131,7 +131,7 @@ export function createFeatures({ database, ledger, claims, rules, deadlines }: N
       claims.obstaclesOf(database.db, actor.projectId, ready, lineage, own),
       deadlines(actor.projectId),
       unmetOf(database.db, actor.projectId, ready),
-      handovers(database.db, actor.projectId, ready),
+      handovers(database.db, actor.projectId, ready.filter(isLeft)),
       queueOf(database.db, actor.projectId, own),
     ]);
     const offered = ready.map((row): AvailableFeature => {
@@ -231,17 +231,12 @@ export function createFeatures({ database, ledger, claims, rules, deadlines }: N
 
   async function get(projectId: string, slug: string): Promise<Feature> {
     const row = await require(database.db, projectId, slug);
-    const [begun, checkpoints] = await Promise.all([
-      handovers(database.db, projectId, [row]),
-      latestCheckpoints(database.db, projectId, [row.id]),
-    ]);
-    const checkpoint = checkpoints.get(row.id);
-    return { ...view(row), ...(checkpoint ? { checkpoint } : {}), ...begun.get(row.id) };
+    return { ...view(row), ...(await handovers(database.db, projectId, [row])).get(row.id) };
   }
 
   async function ofStatus(projectId: string, status: FeatureStatus, of: { lane?: Lane; interrupted?: true } = {}): Promise<Feature[]> {
     const found = await featuresOf(database.db, projectId, status, of);
-    const begun = await handovers(database.db, projectId, found);
+    const begun = await handovers(database.db, projectId, found.filter(isLeft));
     return found.map((row) => ({ ...view(row), ...begun.get(row.id) }));
   }
 

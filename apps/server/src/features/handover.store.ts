@@ -3,7 +3,7 @@ import type { LeftBehind } from '@nexus/contract';
 import { type Claim, formatClaim } from '@nexus/paths';
 import { type Queryable, rows } from '../engines/database/database.ts';
 
-/** Of each of these features: who held it last, where, and which paths, as they stood when the hold ended. */
+/** Of each of these features: who left it without finishing or giving it back, where, and which paths, as they stood then. */
 export async function lastHolders(on: Queryable, projectId: string, featureIds: string[]): Promise<Map<string, LeftBehind>> {
   if (featureIds.length === 0) return new Map();
   const found = await rows<Omit<LeftBehind, 'paths'> & { featureId: string; claims: Claim[] }>(
@@ -15,9 +15,11 @@ export async function lastHolders(on: Queryable, projectId: string, featureIds: 
            from claims c where c.hold_id = h.id and (c.ended_ver is null or c.ended_ver = h.ended_ver)) as claims
         from unnest(${sql.param(featureIds)}::uuid[]) as wanted(id)
         cross join lateral (
-          select * from holds where feature_id = wanted.id and project_id = ${projectId} order by fence desc limit 1
+          select * from holds where feature_id = wanted.id and project_id = ${projectId} and (ended_ver is not null or parked_at is not null)
+          order by fence desc limit 1
         ) h
-        join sessions s on s.id = h.session_id join engineers e on e.id = h.engineer_id`,
+        join sessions s on s.id = h.session_id join engineers e on e.id = h.engineer_id
+        where h.ended_as is distinct from 'released'`,
   );
   return new Map(
     found.map(({ featureId, claims, at, ...left }) => [

@@ -9,9 +9,9 @@ export type Handover = Pick<Feature, 'checkpoint' | 'left'>;
 /** Interrupted, or parked: nobody works on it, and what was begun is there to be taken over. */
 export const isLeft = ({ interrupted, hold }: FeatureRow): boolean => interrupted || hold?.parked === true;
 
-/** For whoever takes over, by feature: the last checkpoint, and who left it where. Features that nobody left have no entry. */
+/** For whoever takes over, by feature: the last checkpoint, and who left it where. */
 export async function handovers(on: Queryable, projectId: string, features: FeatureRow[]): Promise<Map<string, Handover>> {
-  const ids = features.filter(isLeft).map(({ id }) => id);
+  const ids = features.map(({ id }) => id);
   const [checkpoints, left] = await Promise.all([latestCheckpoints(on, projectId, ids), lastHolders(on, projectId, ids)]);
   return new Map(
     ids.map((id) => {

@@ -26,7 +26,7 @@ import { AppError } from '../platform/errors.ts';
 import type { Rules } from '../projects/index.ts';
 import { requireLive } from '../sessions/index.ts';
 import type { Features } from './features.ts';
-import { type Handover, handovers } from './handover.ts';
+import { type Handover, handovers, isLeft } from './handover.ts';
 import { brief, heldBy, illegal, unmetError } from './refusals.ts';
 import { type FeatureRow, featuresOf, moveOn, notDone, view } from './features.store.ts';
 
@@ -192,7 +192,7 @@ export function createPick({ database, ledger, features, claims, checks, rules, 
             features.require(tx, actor.projectId, slug),
             queueOf(tx, actor.projectId, own),
           ]);
-          if (row.hold?.sessionId === actor.session.id && !row.hold.parked) return view(row);
+          if (row.hold?.sessionId === actor.session.id && !row.hold.parked) return { ...(await begun(tx, row)), ...view(row) };
           if (row.hold && !row.hold.parked) throw heldBy(row);
           if (!row.hold && !(row.status === 'ready' && row.interrupted))
             throw illegal(row, `Nothing of it waits to be resumed. Pick it instead (nexus feature pick ${slug}).`);
@@ -214,7 +214,8 @@ export function createPick({ database, ledger, features, claims, checks, rules, 
 }
 
 /** What whoever takes a feature over is told. Read before the new hold is written. */
-const begun = async (tx: Queryable, row: FeatureRow): Promise<Handover> => (await handovers(tx, row.projectId, [row])).get(row.id) ?? {};
+const begun = async (tx: Queryable, row: FeatureRow): Promise<Handover> =>
+  isLeft(row) || row.hold ? ((await handovers(tx, row.projectId, [row])).get(row.id) ?? {}) : {};
 
 function lostClaims({ touches }: FeatureRow, { left }: Handover, own: Rules): Claim[] {
   const all = parseTouches([...touches, ...(left?.paths ?? [])], 'touches', own);

@@ -38,10 +38,9 @@ export function createCheckpoints({ database, ledger, sessions, standing, over }
         await requireLive(tx, session);
         const { feature, fence, paths } = await standing(tx, actor, body.featureId, body.fence);
         const stateHash = hashOf([feature.id, body.context, paths]);
-        if (body.type === 'auto_periodic') {
-          const last = (await latestCheckpoints(tx, actor.projectId, [feature.id])).get(feature.id);
-          if (last?.stateHash === stateHash) return null;
-        }
+        const automatic = body.type !== 'manual';
+        const last = automatic ? (await latestCheckpoints(tx, actor.projectId, [feature.id])).get(feature.id) : undefined;
+        if (body.type === 'auto_periodic' && last?.stateHash === stateHash) return null;
         const made = {
           id: Bun.randomUUIDv7(),
           sessionId: session.id,
@@ -51,7 +50,8 @@ export function createCheckpoints({ database, ledger, sessions, standing, over }
           stateHash,
           activeClaims: paths,
           context: body.context,
-          notes: body.notes ?? null,
+          // What its agent wrote last must not be buried under what was noticed since.
+          notes: body.notes ?? last?.notes ?? null,
           fence,
         };
         await insertCheckpoint(tx, { ...made, projectId: actor.projectId });
