@@ -18,7 +18,7 @@ export async function killedTerminal({ world, report, watch, ann, ann2, bob1 }: 
   expectRan(report, 'its feature is interrupted', await bob1.run('nexus status'), 0, [/Interrupted \(1\)/, 'login-page']);
 
   step('Bob takes it over');
-  expectRan(report, 'resumed', await bob1.run('nexus feature resume login-page'), 0, ['Resumed login-page']);
+  expectRan(report, 'resumed', await bob1.run('nexus feature resume login-page'), 0, ['Resumed login-page', 'left by']);
   const after = await bob1.json<Held>('nexus feature show login-page');
   check(`the fence has grown (${before.fence} → ${after.fence})`, after.fence > before.fence);
 

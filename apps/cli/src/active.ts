@@ -37,6 +37,12 @@ export function exportKnown(worktree: Worktree, slug: string, { learnings, decis
   }
 }
 
+/** What the session before left of it. */
+export function exportHandover(worktree: Worktree, slug: string, text: string): void {
+  exists(worktree, slug);
+  writeFileSync(join(featureDir(worktree, slug), 'handover.md'), text);
+}
+
 /** Takes it away when the work is over; nothing happens where there was none. */
 export function removeExport(worktree: Worktree, slug: string): void {
   const dir = featureDir(worktree, slug);

@@ -1,9 +1,11 @@
 import { NexusError } from '@nexus/client';
 import type { Feature } from '@nexus/contract';
-import { exportFeature, exportKnown, removeExport } from './active.ts';
+import { exportFeature, exportHandover, exportKnown, removeExport } from './active.ts';
 import type { Context } from './context.ts';
 import { CliError, usage } from './errors.ts';
+import { handoverFacts, handoverMarkdown } from './handover.ts';
 import { knownOf } from './known.ts';
+import { type LeftWip, takeOver, tellWip } from './takeover.ts';
 import { clean, shortId } from './text.ts';
 
 /** The slug as given, or that of the one feature which this session holds. */
@@ -53,31 +55,40 @@ export async function sessionForChange(context: Context, slug: string): Promise<
   return status === 'active' ? (await context.sessions()).rememberedId() : undefined;
 }
 
-/** After a pick: writes the feature's files here and tells what is held. */
-export async function tellPicked(context: Context, feature: Feature, verb: 'Picked' | 'Resumed'): Promise<void> {
+/** After a pick: writes the feature's files here and tells what is held, and what the session before left. */
+export async function tellPicked(
+  context: Context,
+  feature: Feature,
+  verb: 'Picked' | 'Resumed',
+  { restoreWip = false }: { restoreWip?: boolean | undefined } = {},
+): Promise<void> {
   const { out } = context;
-  const specPath = await exported(context, feature);
-  out.data({ ...feature, specPath }, () => {
+  const wip = await takeOver(context, feature, { restore: restoreWip });
+  const specPath = await exported(context, feature, wip);
+  out.data({ ...feature, specPath, ...(feature.left ? { wip } : {}) }, () => {
     const facts: [string, string][] = [
       ['fence', String(feature.fence ?? '-')],
       ['session', feature.heldBy ? `${shortId(feature.heldBy.sessionId)} (${clean(feature.heldBy.agent)})` : '-'],
       ['spec', specPath ?? `nexus feature show ${feature.slug}`],
       ['paths', feature.touches.length === 0 ? 'none: nothing is protected' : feature.touches.map(clean).join('\n           ')],
+      ...handoverFacts(feature),
     ];
     const lines = facts.map(([name, value]) => `  ${name.padEnd(8)} ${value}`);
     return [`${verb} ${out.paint('bold', clean(feature.slug))}: ${clean(feature.title)}`, ...lines].join('\n');
   });
   for (const warning of feature.warnings ?? []) out.warn(clean(warning));
+  tellWip(context, feature, wip, restoreWip);
   out.note(`Next: work, commit, then \`nexus feature done ${clean(feature.slug)}\`.`);
 }
 
 /** The hold stands whatever happens to the files, so trouble with them is only a warning. */
-async function exported(context: Context, feature: Feature): Promise<string | null> {
+async function exported(context: Context, feature: Feature, wip: LeftWip): Promise<string | null> {
   const worktree = await context.worktree();
   if (worktree === undefined) return null;
   try {
     const { id: projectId, client } = await context.project();
     const spec = exportFeature(worktree, feature);
+    if (feature.checkpoint || feature.left) exportHandover(worktree, feature.slug, handoverMarkdown(feature, wip.state !== 'elsewhere'));
     exportKnown(worktree, feature.slug, await knownOf(client, projectId, feature.slug));
     return spec;
   } catch (error) {

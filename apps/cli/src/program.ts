@@ -11,6 +11,7 @@ import { addLearnCommands } from './commands/learn.ts';
 import { addLoginCommands } from './commands/login.ts';
 import { addProjectCommands } from './commands/project.ts';
 import { addRoadmapCommands } from './commands/roadmap.ts';
+import { addSaveCommand } from './commands/save.ts';
 import { addSearchCommand } from './commands/search.ts';
 import { addSessionCommands } from './commands/session.ts';
 import { addSetupCommand } from './commands/setup.ts';
@@ -84,6 +85,7 @@ function buildProgram(io: Io, exitWith: (code: number) => void): Command {
   addLoginCommands(program, run);
   addProjectCommands(program, run);
   addFeatureCommands(program, run);
+  addSaveCommand(program, run);
   addRoadmapCommands(program, run);
   addClaimsCommands(program, run);
   addLearnCommands(program, run);

@@ -59,7 +59,16 @@ export function createSessions({ io, dirs, identity, client, projectId, worktree
 
   const keep = async ({ id: sessionId, leaseSeconds }: Session): Promise<boolean> => {
     if (identity.kind === 'fixed' || identity.watch === undefined) return false;
-    const registration = { server, apiKey, projectId, sessionId, ...identity.watch, leaseSeconds, gitDir: worktree?.gitDir };
+    const registration = {
+      server,
+      apiKey,
+      projectId,
+      sessionId,
+      ...identity.watch,
+      leaseSeconds,
+      gitDir: worktree?.gitDir,
+      worktree: worktree?.toplevel,
+    };
     return (await callKeeper(keeperFiles(dirs.runtime).socket, { op: 'register', ...registration }))?.ok === true;
   };
 

@@ -2,6 +2,7 @@ import { type AvailableFeature, type Feature, featureStatuses, type FeatureStatu
 import { type Command, Option } from 'commander';
 import type { z } from 'zod';
 import { describeConflicts, moment } from '../conflicts.ts';
+import { handoverFacts } from '../handover.ts';
 import type { Output } from '../output.ts';
 import { clean, cleanBlock, shortId, table } from '../text.ts';
 import { examples, laneOption, type Runner, wholeNumber } from './command.ts';
@@ -77,15 +78,17 @@ function describeFeature(item: Feature, out: Output): string {
     ...(item.claimedAt === null ? [] : [['since', moment(item.claimedAt)] as [string, string]]),
     ...(item.dependsOn.length === 0 ? [] : [['needs', item.dependsOn.map(clean).join(', ')] as [string, string]]),
     ['paths', item.touches.map(clean).join('\n           ') || 'none'],
+    ...handoverFacts(item),
   ];
   const lines = facts.map(([name, value]) => `  ${name.padEnd(8)} ${value}`);
   return [`${out.paint('bold', clean(item.slug))}: ${clean(item.title)}`, ...lines, '', cleanBlock(item.spec)].join('\n').trimEnd();
 }
 
 function describeAvailable(item: Available, out: Output): string {
-  const head = `${out.paint(isFree(item) ? 'green' : 'yellow', isFree(item) ? 'free   ' : 'blocked')} ${clean(item.slug)} (${item.lane}): ${clean(item.title)}`;
+  const head = `${out.paint(isFree(item) ? 'green' : 'yellow', isFree(item) ? 'free   ' : 'blocked')} ${clean(item.slug)} (${item.lane}${item.interrupted ? ', interrupted' : ''}): ${clean(item.title)}`;
+  const begun = item.interrupted ? handoverFacts(item).map(([name, value]) => `  ${name.padEnd(8)} ${value}`) : [];
   const waits = item.waitsFor.length > 0 ? [`  waits for ${item.waitsFor.map(clean).join(', ')}`] : [];
-  return [head, ...waits, ...(item.conflicts.length > 0 ? [describeConflicts(item.conflicts)] : [])].join('\n');
+  return [head, ...begun, ...waits, ...(item.conflicts.length > 0 ? [describeConflicts(item.conflicts)] : [])].join('\n');
 }
 
 const isFree = ({ blockedBy, waitsFor }: Available): boolean => blockedBy === null && waitsFor.length === 0;

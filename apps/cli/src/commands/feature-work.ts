@@ -42,13 +42,18 @@ export function addFeatureWork(feature: Command, run: Runner): void {
   );
 
   examples(
-    feature.command('resume').description('Adopt an interrupted or parked feature, under a new fence').argument('<slug>'),
+    feature
+      .command('resume')
+      .description('Adopt an interrupted or parked feature with all that it held, under a new fence')
+      .argument('<slug>')
+      .option('--restore-wip', 'bring what the session before left uncommitted into this worktree'),
     'nexus feature resume login-form',
+    'nexus feature resume login-form --restore-wip',
   ).action(
-    run(async (context, slug: string) => {
+    run(async (context, slug: string, options: { restoreWip?: boolean }) => {
       const { id: projectId, client } = await context.project();
       const session = await (await context.sessions()).openId();
-      await tellPicked(context, await client.resumeFeature({ projectId, slug }, { session }), 'Resumed');
+      await tellPicked(context, await client.resumeFeature({ projectId, slug }, { session }), 'Resumed', options);
     }),
   );
 

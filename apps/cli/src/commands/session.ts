@@ -1,11 +1,14 @@
 import type { ActiveSession, Session } from '@nexus/contract';
 import type { Command } from 'commander';
 import type { z } from 'zod';
+import type { Context } from '../context.ts';
 import { dropExport } from '../held.ts';
 import { runGit } from '../hook/dirty.ts';
 import { unlandedOf } from '../hook/unlanded.ts';
 import { CliError } from '../errors.ts';
+import { machineId } from '../machine.ts';
 import { clean, fromNow, shortId, table } from '../text.ts';
+import { keepWork } from '../wip/keep.ts';
 import { moment } from '../conflicts.ts';
 import { collected, examples, type Runner } from './command.ts';
 
@@ -86,6 +89,7 @@ export function addSessionCommands(program: Command, run: Runner): void {
           held.map((slug) => ({ slug, paths: pathsOf(slug) })),
         ));
       const unlanded = [...new Set([...(options.unlanded ?? []), ...(unfinished ?? [])])];
+      if (unlanded.length > 0) await keepUnlanded(context, sessionId);
       const ended = await client.endSession({ projectId, sessionId, body: { reason: 'ended', unlanded } }, { session: sessionId });
       await sessions.forget();
       for (const slug of held.filter((one) => !unlanded.includes(one))) await dropExport(context, slug);
@@ -98,6 +102,20 @@ export function addSessionCommands(program: Command, run: Runner): void {
       );
     }),
   );
+}
+
+/** Whoever resumes gets what is not committed as well, where git can keep it. */
+async function keepUnlanded(context: Context, sessionId: string): Promise<void> {
+  const { id: projectId, client } = await context.project();
+  const worktree = await context.worktree();
+  if (worktree === undefined) return;
+  const machine = machineId((await context.settings()).dirs.state);
+  const at = { toplevel: worktree.toplevel, gitDir: worktree.gitDir, machine };
+  try {
+    await keepWork({ client, projectId, sessionId, at, type: 'auto_periodic', left: true });
+  } catch (error) {
+    context.out.warn(`what is not committed was not kept: ${error instanceof Error ? error.message : String(error)}`);
+  }
 }
 
 const text = (value: unknown): string => (typeof value === 'string' ? value : '-');

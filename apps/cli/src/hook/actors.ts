@@ -88,7 +88,16 @@ export function createActors({ clientFor, keeping, now, log }: ActorNeeds): Acto
     });
     if (watch !== undefined) {
       const { server, apiKey, projectId } = project;
-      keeping?.keep({ server, apiKey, projectId, sessionId: session.id, ...watch, leaseSeconds: session.leaseSeconds, gitDir });
+      keeping?.keep({
+        server,
+        apiKey,
+        projectId,
+        sessionId: session.id,
+        ...watch,
+        leaseSeconds: session.leaseSeconds,
+        gitDir,
+        worktree: toplevel,
+      });
     }
     const actor =
       before?.session.id === session.id

@@ -2,6 +2,7 @@ import type { Client } from '@nexus/client';
 import type { Worktree } from '../git.ts';
 import type { Keeping } from './actor.ts';
 import { type ActorNeeds, createActors } from './actors.ts';
+import { createAutosave } from './autosave.ts';
 import { createBash } from './bash.ts';
 import { dirtyPaths, type RunGit, runGit } from './dirty.ts';
 import { createEdits, isAway } from './edits.ts';
@@ -43,7 +44,8 @@ export function createHookHandler(given: HookNeeds): HookHandler {
   const needs = { places, projects, actors, keeping, run, now, notice, away, ...writes };
   const edits = createEdits(needs);
   const bash = createBash({ ...needs, edits });
-  const lifecycle = createLifecycle(needs);
+  const autosave = createAutosave(log);
+  const lifecycle = createLifecycle({ ...needs, autosave });
 
   type InPlace = (place: Place, project: Project) => Promise<Verdict>;
   const inProject = async ({ cwd }: HookEvent, caller: Caller, act: InPlace): Promise<Verdict> => {
@@ -87,13 +89,25 @@ export function createHookHandler(given: HookNeeds): HookHandler {
         await lifecycle.endAll(event, caller);
         return {};
       case 'turn_end':
+        // Behind the answer, which a hook without a keeper cannot do.
+        if (keeping !== undefined) void checkpoint(event, caller);
         return hint(event, caller);
       case 'cwd_changed':
         places.forget();
         return {};
       case 'pre_compact':
-        // The keeper beats for the session, working or not.
+        if (keeping !== undefined) void checkpoint(event, caller);
         return {};
+    }
+  };
+
+  const checkpoint = async (event: HookEvent, caller: Caller): Promise<void> => {
+    try {
+      const place = await places.find(event.cwd, caller.env);
+      const actor = place && actors.known(event, place.link);
+      if (place !== undefined && actor !== undefined && !away.isAway(place.link.server)) await autosave.save(actor, place, { left: false });
+    } catch (error) {
+      log(`${event.name}: no checkpoint: ${String(error)}`);
     }
   };
 

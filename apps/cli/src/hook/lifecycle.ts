@@ -10,14 +10,24 @@ import { inheritPaths } from './guard.ts';
 import { settleJournal } from './journal.ts';
 import type { Place, Places } from './places.ts';
 import type { Project, Projects } from './projects.ts';
+import { rescue } from '../wip/rescue.ts';
+import { type Autosave, workplace } from './autosave.ts';
 import { quoted } from './say.ts';
 import { startContext, turnContext } from './turn.ts';
 import { unlanded } from './unlanded.ts';
 
-type Needs = { places: Places; projects: Projects; actors: Actors; keeping: Keeping | undefined; run: RunGit; now: () => number };
+type Needs = {
+  places: Places;
+  projects: Projects;
+  actors: Actors;
+  keeping: Keeping | undefined;
+  run: RunGit;
+  now: () => number;
+  autosave: Autosave;
+};
 
 /** Sessions begin and end with the agent's own, and with its subagents. */
-export function createLifecycle({ places, projects, actors, keeping, run, now }: Needs) {
+export function createLifecycle({ places, projects, actors, keeping, run, now, autosave }: Needs) {
   async function start(event: HookEvent, place: Place, project: Project, caller: Caller): Promise<Verdict> {
     const actor = await actors.renew(event, place, project, caller);
     exportSession(event, caller);
@@ -31,6 +41,7 @@ export function createLifecycle({ places, projects, actors, keeping, run, now }:
     const policy = await projects.policy(project);
     const settled = await settleJournal(actor, place.worktree, () => Promise.resolve(policy), now());
     const status = await actor.client.status({ projectId: project.projectId });
+    await rescue(workplace(actor, place), { features: status.interrupted, claims: status.claims, own: actor.session.id });
     const news = actor.news.splice(0);
     return { context: [startContext(actor, status, resumed), ...news, ...(settled ? [settled] : [])].join('\n') };
   }
@@ -111,6 +122,7 @@ export function createLifecycle({ places, projects, actors, keeping, run, now }:
       .map(async (actor) => {
         const place = await places.find(worktreeOf(actor) ?? event.cwd, caller.env);
         const slugs = place === undefined ? [] : await unlanded(run, actor, place);
+        if (place !== undefined && slugs.length > 0) await autosave.save(actor, place, { left: true });
         await end(actor, slugs);
         if (place !== undefined) removeExportsOf(place.worktree, actor.session.id);
       });

@@ -1,6 +1,7 @@
-import type { Claim, ProjectStatus } from '@nexus/contract';
+import type { Claim, Feature, ProjectStatus } from '@nexus/contract';
 import type { z } from 'zod';
-import { clean, shortId } from '../text.ts';
+import { keptWip } from '../handover.ts';
+import { clean, fromNow, shortId } from '../text.ts';
 import type { Actor } from './actor.ts';
 import { holderName, listed } from './say.ts';
 
@@ -47,7 +48,7 @@ export function startContext(actor: Actor, status: Status, resumed: string[]): s
   const own = status.claims.filter(({ sessionId }) => sessionId === session.id);
   const features = status.activeFeatures.filter(({ heldBy }) => heldBy?.sessionId === session.id);
   const rest = (session.resumable ?? []).filter((slug) => !resumed.includes(slug));
-  const interrupted = status.interrupted.map(({ slug }) => slug).filter((slug) => !rest.includes(slug));
+  const begun = status.interrupted.filter(({ slug }) => !rest.includes(slug));
   return [
     `Nexus coordinates the agents in this repository. This is session ${shortId(session.id)} (${clean(session.agent)}).`,
     ...(resumed.length > 0 ? [`It resumed ${listed(resumed, 5)}, left by the conversation before.`] : []),
@@ -56,12 +57,23 @@ export function startContext(actor: Actor, status: Status, resumed: string[]): s
       : `It holds ${[...features.map(({ slug, fence }) => `feature ${clean(slug)} (fence ${fence ?? '-'})`), ...pathsOf(own)].join('; ')}.`,
     ...othersLines(status.claims.filter(({ sessionId }) => sessionId !== session.id)),
     ...(rest.length > 0 ? [`Left by the session before: ${listed(rest, 5)}; \`nexus feature resume <slug>\` takes it up.`] : []),
-    ...(interrupted.length > 0
-      ? [`Interrupted features, to take over with \`nexus feature resume <slug>\`: ${listed(interrupted, 5)}.`]
+    ...(begun.length > 0
+      ? ['Interrupted features, to take over with `nexus feature resume <slug>`:', ...begun.slice(0, 4).map(begunLine)]
       : []),
+    ...(begun.length > 4 ? [`  and ${begun.length - 4} more: \`nexus feature available\``] : []),
     'Edits of free paths are claimed as they happen, edits of paths that others hold are refused. Commands: `nexus feature pick-next`, `nexus feature done <slug>`, `nexus claims check <path>`, `nexus status`.',
   ].join('\n');
 }
+
+/** Who left it, and how far they said they were: quoted, for it is another's text. */
+function begunLine({ slug, left, checkpoint }: Feature): string {
+  const who = left ? ` left by ${clean(left.engineerName)} (${clean(left.agent)}) ${fromNow(left.at)}` : '';
+  const notes = checkpoint?.notes ? `; noted: "${short(clean(checkpoint.notes))}"` : '';
+  const kept = keptWip({ left, checkpoint }) ? '; its uncommitted work was kept' : '';
+  return `  ${clean(slug)}${who}${notes}${kept}`;
+}
+
+const short = (text: string): string => (text.length <= 160 ? text : `${text.slice(0, 160).toWellFormed()}…`);
 
 const pathsOf = (claims: Claim[]): string[] =>
   claims.length > 0

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { version } from '../io.ts';
 import { isAlive } from '../processes.ts';
 import { createBeats } from './beats.ts';
+import { keepWork } from '../wip/keep.ts';
 import { removeLease } from './lease-file.ts';
 import type { KeeperAnswer, KeeperRequest } from './protocol.ts';
 import type { Entry, Registry } from './registry.ts';
@@ -17,6 +18,7 @@ export type KeeperNeeds = {
   checkMs: number;
   /** With nothing to keep for this long, `done` resolves. */
   idleMs: number;
+  machine: string;
 };
 
 export type Keeper = {
@@ -27,7 +29,10 @@ export type Keeper = {
   stop: () => void;
 };
 
-export function createKeeper({ registry, clientFor, log, beatSeconds, checkMs, idleMs }: KeeperNeeds): Keeper {
+/** Deaths are known within 5 s: two for the look, two for this. */
+const keepLeftMs = 2000;
+
+export function createKeeper({ registry, clientFor, log, beatSeconds, checkMs, idleMs, machine }: KeeperNeeds): Keeper {
   const stopped = new AbortController();
   let finish = (_why: string): void => {};
   const done = new Promise<string>((resolve) => {
@@ -41,13 +46,34 @@ export function createKeeper({ registry, clientFor, log, beatSeconds, checkMs, i
   };
   const beats = createBeats({ registry, clientFor, drop, beatSeconds, log });
 
-  /** Until the server has answered: while it is away nobody else could take the paths either. */
+  const bury = async (dead: Entry[]): Promise<void> => {
+    for (const entry of dead) {
+      entry.state = 'died';
+      entry.problem = null;
+      log(`session ${entry.sessionId}: process ${entry.pid} is gone`);
+      if (entry.gitDir !== undefined) removeLease(entry.gitDir, entry.sessionId);
+    }
+    // First what they left, while it is theirs: children end with their parents. Git on a huge tree must not hold up the report.
+    await Promise.race([Promise.all(dead.map(keepLeft)), sleep(keepLeftMs, undefined, { ref: false })]);
+    for (const entry of dead) void reportDeath(entry);
+  };
+
+  const keepLeft = async (entry: Entry): Promise<void> => {
+    const { projectId, sessionId, gitDir, worktree } = entry;
+    if (gitDir === undefined || worktree === undefined) return;
+    const at = { toplevel: worktree, gitDir, machine };
+    try {
+      await keepWork({ client: clientFor(entry, 5000), projectId, sessionId, at, type: 'crash_recovery', left: true });
+    } catch (error) {
+      log(`session ${sessionId}: not all that it left was kept: ${String(error)}`);
+    }
+  };
+
+  /** Until the server has answered: while it is away nobody else could take the paths either, nor was anything kept there. */
   const reportDeath = async (entry: Entry): Promise<void> => {
-    entry.state = 'died';
-    log(`session ${entry.sessionId}: process ${entry.pid} is gone`);
-    if (entry.gitDir !== undefined) removeLease(entry.gitDir, entry.sessionId);
     for (let wait = 250; registry.has(entry) && !stopped.signal.aborted; wait = Math.min(wait * 2, 10_000)) {
       try {
+        if (entry.problem !== null) await keepLeft(entry);
         await clientFor(entry, 5000).endSession(
           { projectId: entry.projectId, sessionId: entry.sessionId, body: { reason: 'died' } },
           { session: undefined },
@@ -66,9 +92,8 @@ export function createKeeper({ registry, clientFor, log, beatSeconds, checkMs, i
     const entries = registry.all();
     if (entries.length > 0) idleSince = Date.now();
     else if (Date.now() - idleSince >= idleMs) finish('nothing to keep');
-    for (const entry of entries) {
-      if (entry.state === 'kept' && !isAlive(entry)) void reportDeath(entry);
-    }
+    const dead = entries.filter((entry) => entry.state === 'kept' && !isAlive(entry));
+    if (dead.length > 0) void bury(dead);
   };
   const timer = setInterval(look, checkMs);
   for (const entry of registry.all()) beats.add(entry);

@@ -15,6 +15,8 @@ export const Registration = z.object({
   leaseSeconds: z.number().positive().optional(),
   /** The worktree's git directory, for the lease file beside it. */
   gitDir: z.string().optional(),
+  /** The top of that worktree: what the session leaves uncommitted in it is kept when its process dies. */
+  worktree: z.string().optional(),
 });
 export type Registration = z.infer<typeof Registration>;
 
@@ -27,7 +29,7 @@ export const KeeperRequest = z.discriminatedUnion('op', [
 ]);
 export type KeeperRequest = z.infer<typeof KeeperRequest>;
 
-export const KeptSession = Registration.omit({ apiKey: true, leaseSeconds: true, gitDir: true }).extend({
+export const KeptSession = Registration.omit({ apiKey: true, leaseSeconds: true, gitDir: true, worktree: true }).extend({
   state: z.enum(['kept', 'died']),
   lastBeat: z.string().nullable(),
   problem: z.string().nullable(),

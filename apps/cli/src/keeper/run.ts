@@ -7,6 +7,7 @@ import { findDirs } from '../config.ts';
 import { ensurePrivateDir, isMissing } from '../files.ts';
 import { createHookHandler } from '../hook/handle.ts';
 import { type Io, version } from '../io.ts';
+import { machineId } from '../machine.ts';
 import { callKeeper } from './call.ts';
 import { serveHooks } from './hooks.ts';
 import { createKeeper, type Keeper, type KeeperNeeds } from './keeper.ts';
@@ -43,6 +44,7 @@ export async function runKeeper({ env, signal, stderr }: Pick<Io, 'env' | 'signa
     beatSeconds: seconds(env['NEXUS_BEAT_SECONDS'], 20),
     checkMs: 2000,
     idleMs: seconds(env['NEXUS_KEEPER_IDLE_SECONDS'], 600) * 1000,
+    machine: machineId(dirs.state),
   });
   const keeping = createKeeping({ registry, handle: keeper.current.handle });
   const hooks = await serveHooks({ socket: files.hookSocket, handle: createHookHandler({ clientFor, keeping, log }), log });

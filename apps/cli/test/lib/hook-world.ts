@@ -11,6 +11,7 @@ import type { Verdict } from '../../src/hook/event.ts';
 import { createHookHandler, type HookHandler } from '../../src/hook/handle.ts';
 import { createKeeper } from '../../src/keeper/keeper.ts';
 import { createKeeping } from '../../src/keeper/keeping.ts';
+import { machineId } from '../../src/machine.ts';
 import { openRegistry } from '../../src/keeper/registry.ts';
 import { homeEnv } from '../../src/testing/io.ts';
 
@@ -87,6 +88,7 @@ export function makeMachine({ server, client, home }: { server: TestServer; clie
       beatSeconds: 0.5,
       checkMs: 2000,
       idleMs: 600_000,
+      machine: machineId(findDirs(env).state),
     });
     const keeping = createKeeping({ registry, handle: keeper.handle });
     return { keeper, handle: createHookHandler({ clientFor, keeping, now: () => Date.now() + clock.ahead }) };
