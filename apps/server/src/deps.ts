@@ -170,7 +170,7 @@ export async function createDeps({
     log,
     parkedMs: config.leases.parkedMs,
     events: config.events,
-    checkpoints: config.checkpoints,
+    pruneCheckpoints: () => checkpoints.prune(config.checkpoints),
     // The logical clock is to be looked at twice in its greatest step.
     everyMs: Math.min(1000, config.leases.maxStepMs / 2),
   });

@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'bun:test';
 import type { Client } from '@nexus/client';
-import { pruneCheckpoints } from '../src/sessions/index.ts';
 import { onEachEngineSet, readyFeature, startServer, terminal, type TestServer } from './harness.ts';
 import { createCrew, type Crew, eventsOf, raw, refusal, slugs } from './support.ts';
 
@@ -236,12 +235,14 @@ onEachEngineSet('checkpoints', (set) => {
       JSON.stringify(await kept())
         .match(/"n\d"/g)
         ?.join('');
-    await pruneCheckpoints(db, { keepDays: 30, keepCount: 1 });
+    await server.deps.checkpoints.prune({ keepDays: 30, keepCount: 1 });
     expect(await count()).toBe('"n0""n1""n2""n3""n4"');
     await db.execute(`update checkpoints set created_at = created_at - interval '31 days' where feature_id = '${featureId}'`);
-    await pruneCheckpoints(db, { keepDays: 30, keepCount: 2 });
+    await server.deps.checkpoints.prune({ keepDays: 30, keepCount: 2 });
     expect(await count()).toBe('"n3""n4"');
-    await pruneCheckpoints(db, { keepDays: 0, keepCount: 1 });
+    const findable = await db.execute(`select body from search_entries where kind = 'checkpoint' and feature_id = '${featureId}'`);
+    expect(JSON.stringify(findable).match(/"n\d"/g)?.toSorted().join('')).toBe('"n3""n4"');
+    await server.deps.checkpoints.prune({ keepDays: 0, keepCount: 1 });
     expect(await count()).toBe('"n4"');
   });
 });

@@ -3,7 +3,7 @@ import type { Database } from '../engines/database/database.ts';
 import { LeaseStoreUnavailable } from '../engines/leases/leases.ts';
 import { isDatabaseAway } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
-import { projectsAlive, pruneCheckpoints } from '../sessions/index.ts';
+import { projectsAlive } from '../sessions/index.ts';
 import type { Recovery } from './recovery.ts';
 import { clean } from './recovery.store.ts';
 
@@ -17,7 +17,7 @@ type Needs = {
   everyMs: number;
   parkedMs: number;
   events: { keepDays: number; keepCount: number };
-  checkpoints: { keepDays: number; keepCount: number };
+  pruneCheckpoints: () => Promise<void>;
 };
 
 const HOUR = 3_600_000;
@@ -26,7 +26,7 @@ const HOUR = 3_600_000;
  * Every second, on every replica: brings indexes up, keeps the logical clocks going, and loses whoever is silent for too
  * long. Twice is harmless. While the ledger or the store is away nothing is lost, and afterwards every lease is fresh.
  */
-export function createSweep({ database, index, recovery, drain, log, everyMs, parkedMs, events, checkpoints }: Needs) {
+export function createSweep({ database, index, recovery, drain, log, everyMs, parkedMs, events, pruneCheckpoints }: Needs) {
   let timer: ReturnType<typeof setTimeout> | undefined;
   let stopped = false;
   let cleanedAt = 0;
@@ -45,7 +45,7 @@ export function createSweep({ database, index, recovery, drain, log, everyMs, pa
       if (Date.now() - cleanedAt > HOUR) {
         cleanedAt = Date.now();
         await clean(database.db, events);
-        await pruneCheckpoints(database.db, checkpoints);
+        await pruneCheckpoints();
       }
     } catch (error) {
       index.wasAway();

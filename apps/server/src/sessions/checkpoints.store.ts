@@ -30,11 +30,19 @@ export async function insertCheckpoint(tx: Queryable, c: NewCheckpoint): Promise
       ${JSON.stringify(c.activeClaims)}::jsonb, ${JSON.stringify(c.context)}::jsonb, ${c.notes})`);
 }
 
-/** Removes those that are both older and more than what a feature keeps. */
-export const pruneCheckpoints = (on: Queryable, keep: { keepDays: number; keepCount: number }) =>
-  on.execute(sql`
-    with gone as (delete from checkpoints c
-    using (select id, row_number() over (partition by feature_id order by created_at desc, id desc) as nth from checkpoints) ranked
-    where ranked.id = c.id and ranked.nth > ${keep.keepCount} and not c.is_latest
-      and c.created_at < now() - make_interval(secs => ${keep.keepDays * 86_400}) returning c.id)
-    delete from search_entries e using gone where e.kind = 'checkpoint' and e.id = gone.id`);
+/** Those that are both older and more than what a feature keeps, by project. */
+export const surplusCheckpoints = (
+  on: Queryable,
+  keep: { keepDays: number; keepCount: number },
+): Promise<Array<{ projectId: string; ids: string[] }>> =>
+  rows(
+    on,
+    sql`select project_id as "projectId", array_agg(id) as ids
+        from (select id, project_id, is_latest, created_at,
+                row_number() over (partition by feature_id order by created_at desc, id desc) as nth from checkpoints) ranked
+        where nth > ${keep.keepCount} and not is_latest and created_at < now() - make_interval(secs => ${keep.keepDays * 86_400})
+        group by project_id`,
+  );
+
+export const deleteCheckpoints = (tx: Queryable, projectId: string, ids: string[]) =>
+  tx.execute(sql`delete from checkpoints where project_id = ${projectId} and id = any(${sql.param(ids)}::uuid[]) and not is_latest`);

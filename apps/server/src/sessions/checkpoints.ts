@@ -6,8 +6,8 @@ import type { Ledger } from '../ledger/index.ts';
 import type { Actor, SessionActor } from '../platform/actor.ts';
 import type { AppError } from '../platform/errors.ts';
 import { notFound } from '../platform/errors.ts';
-import { indexEntries } from '../search/index.ts';
-import { insertCheckpoint, latestCheckpoints } from './checkpoints.store.ts';
+import { dropEntries, indexEntries } from '../search/index.ts';
+import { deleteCheckpoints, insertCheckpoint, latestCheckpoints, surplusCheckpoints } from './checkpoints.store.ts';
 import { requireLive, SessionOver, type Sessions } from './sessions.ts';
 import { featureExists } from './sessions.store.ts';
 
@@ -79,7 +79,16 @@ export function createCheckpoints({ database, ledger, sessions, standing, over }
     return (await latestCheckpoints(database.db, projectId, [featureId])).get(featureId) ?? null;
   }
 
-  return { save, latest };
+  /** Removes what is both older and more than what a feature keeps; its last one stays. */
+  async function prune(keep: { keepDays: number; keepCount: number }): Promise<void> {
+    for (const { projectId, ids } of await surplusCheckpoints(database.db, keep))
+      await ledger.change({ projectId, system: true }, 'prune', async (tx) => {
+        await deleteCheckpoints(tx, projectId, ids);
+        await dropEntries(tx, projectId, 'checkpoint', ids);
+      });
+  }
+
+  return { save, latest, prune };
 }
 
 /** What an event tells of a checkpoint: who wants all of it asks for it. */
