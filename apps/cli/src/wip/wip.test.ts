@@ -80,6 +80,9 @@ test('keeps nothing where nothing is uncommitted, and nothing of what others hol
   write('src/b.ts', 'ours\n');
   expect((await keep(['src/'], { except: ['src/a.ts'] }))?.files).toEqual(['src/b.ts']);
   expect(await keep(['docs/'])).toBeUndefined();
+  write('src/[id].ts', 'route\n');
+  write('src/[id].md', 'text\n');
+  expect((await keep(['src/*.ts'], { except: ['src/a.ts'] }))?.files).toEqual(['src/b.ts', 'src/[id].ts']);
 });
 
 test('the same once more is the same commit; what was kept before a later look stays reachable', async () => {
