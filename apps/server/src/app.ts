@@ -12,6 +12,7 @@ import { openApiDocument } from './openapi.ts';
 import { AppError, notFound } from './platform/errors.ts';
 import { clientIp } from './platform/client-ip.ts';
 import { createObserver, createRouter, type HttpEnv, page } from './platform/http.ts';
+import { requireBinding } from './platform/scopes.ts';
 import { projectsRoutes } from './projects/index.ts';
 import { recoveryRoutes } from './recovery/index.ts';
 import { roadmapRoutes } from './roadmap/index.ts';
@@ -37,6 +38,9 @@ export function createApp({ deps, connection, closing }: AppOptions): Hono<HttpE
     config,
     log,
     auth,
+    bus,
+    keys,
+    invitations,
     projects,
     sessions,
     checkpoints,
@@ -100,7 +104,7 @@ export function createApp({ deps, connection, closing }: AppOptions): Hono<HttpE
     // Heartbeats of agents that work are answered until the very end.
     ready: () => health.phase() === 'serving',
   });
-  authRoutes(route, { auth });
+  authRoutes(route, { auth, keys, invitations });
   projectsRoutes(route, { projects });
   sessionsRoutes(route, { sessions, checkpoints });
   recoveryRoutes(route, { recovery });
@@ -116,12 +120,17 @@ export function createApp({ deps, connection, closing }: AppOptions): Hono<HttpE
     const after = resumeFrom(raw.headers.get('last-event-id'), query.after);
     if (!raw.headers.get('accept')?.includes('text/event-stream')) return feed.page(actor.projectId, after, query.limit);
     connection?.(raw).keepOpen();
-    const allowed = async () => (await projects.membership(actor.engineer.id, actor.projectId)) !== undefined;
-    return eventsStream({ feed, projectId: actor.projectId, after, signal: AbortSignal.any([raw.signal, closing]), allowed });
+    const { engineer, keyId, projectId } = actor;
+    const allowed = async () => (await projects.membership(engineer.id, projectId)) !== undefined && (await auth.keyIsValid(actor));
+    const concerns = [`key ${keyId}`, `member ${projectId} ${engineer.id}`];
+    const doubted = (look: () => void) => bus.subscribe('auth', (message) => concerns.includes(message) && look());
+    return eventsStream({ feed, projectId, after, signal: AbortSignal.any([raw.signal, closing]), allowed, doubted });
   });
   route(api.wsTicket, async ({ actor, body }) => {
-    if (body.projectId && !(await projects.membership(actor.engineer.id, body.projectId))) throw notFound();
-    return tickets.issue(actor, body.projectId);
+    const projectId = body.projectId ?? actor.boundTo ?? undefined;
+    if (projectId !== undefined) requireBinding(actor, projectId);
+    if (projectId !== undefined && !(await projects.membership(actor.engineer.id, projectId))) throw notFound();
+    return tickets.issue(actor, projectId);
   });
 
   const get: Get = (path, handler) => app.get(path, observe(path, page(handler)));

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { createAuth } from './auth/index.ts';
+import { createAuth, createHashing, createInvitations, createKeys, createUsage } from './auth/index.ts';
 import { createChecks, createClaims, createIndexFollower } from './claims/index.ts';
 import type { Config } from './config.ts';
 import { createMemoryBus } from './engines/bus/memory.ts';
@@ -85,19 +85,26 @@ export async function createDeps({
   });
 
   const projects = createProjects({ database, bus, ledger });
+  const hashing = createHashing();
+  const usage = createUsage({ database, log });
+  const invitations = createInvitations({ database, ledger, salt, join: projects.join, joined: projects.memberChanged });
   const auth = createAuth({
     database,
     bus,
+    hashing,
     salt,
     registration: config.registration,
     setupCode,
-    addMember: projects.addMember,
-    onRevoked: (keyId) => socket.revoked(keyId),
+    invitations,
+    onUse: (keyId) => usage.note(keyId),
+    onChange: (keyId) => socket.keyChanged(keyId),
   });
+  const keys = createKeys({ database, ledger, bus, hashing, salt, log, membership: projects.membership });
   const recovery = createRecovery({
     database,
     leases,
     ledger,
+    members: projects,
     failpoint,
     sessions: (): Sessions => sessions,
     onLost: () => metrics.lost.inc(),
@@ -188,6 +195,9 @@ export async function createDeps({
     index,
     projects,
     auth,
+    keys,
+    invitations,
+    usage,
     sessions,
     checkpoints,
     recovery,
@@ -227,6 +237,7 @@ export async function createDeps({
       catchUp.stop();
       await sweep.stop();
       await drain.stop();
+      await usage.stop();
       socket.closeAll();
       feed.close();
       await bus.close();

@@ -29,6 +29,7 @@ function operation(name: string, route: Route) {
   return {
     operationId: name,
     summary: route.summary,
+    ...(route.scope ? { description: `Scope of the key: ${route.scope}.` } : {}),
     tags: [route.path.split('/').filter((part) => part && !part.startsWith(':'))[route.role ? 1 : 0] ?? 'projects'],
     ...(route.open ? {} : { security: [{ apiKey: [] }] }),
     requestParams: {
@@ -68,7 +69,7 @@ const common = (route: Route) => [
   ...(route.body || route.query || route.method === 'post' ? (['VALIDATION_ERROR'] as const) : []),
   ...(route.body ? (['PAYLOAD_TOO_LARGE'] as const) : []),
   ...(route.method === 'post' && !route.open ? (['IDEMPOTENCY_KEY_REUSED'] as const) : []),
-  ...(route.open ? [] : (['UNAUTHORIZED', 'INVALID_API_KEY'] as const)),
+  ...(route.open ? [] : (['UNAUTHORIZED', 'INVALID_API_KEY', 'FORBIDDEN'] as const)),
   ...(route.role ? (['NOT_FOUND'] as const) : []),
   ...(route.role && route.role !== 'readonly' ? (['INSUFFICIENT_ROLE'] as const) : []),
   ...(['RATE_LIMITED', 'SERVICE_UNAVAILABLE'] as const),

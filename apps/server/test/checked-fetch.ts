@@ -20,6 +20,7 @@ const everywhere: ErrorCode[] = [
   'RATE_LIMITED',
   'SERVICE_UNAVAILABLE',
   'NOT_FOUND',
+  'FORBIDDEN',
   'INSUFFICIENT_ROLE',
   'VALIDATION_ERROR',
   'PAYLOAD_TOO_LARGE',

@@ -155,6 +155,15 @@ onEachEngineSet('the API description', (set) => {
     await lead.updateProject({ ...p, body: { name: 'Q' } });
     await lead.addMember({ ...p, body: { engineerId: engineer.id } });
     await guest.acceptInvitation({ body: { code: (await lead.createInvitation({ ...p, body: { role: 'readonly' } })).code } });
+    await lead.listInvitations(p);
+    await lead.revokeInvitation({ ...p, invitationId: (await lead.createInvitation({ ...p, body: {} })).id });
+    await lead.setMemberRole({ ...p, engineerId: engineer.id, body: { role: 'member' } });
+    await refusal(lead.leaveProject(p));
+    const key = await lead.createKey({ body: { name: 'ci', kind: 'service', projectId } });
+    await lead.listKeys();
+    await refusal(anonymous.with({ apiKey: key.apiKey }).createProject({ body: { name: 'R', slug: 'r' } }));
+    await lead.rotateKey({ keyId: key.id });
+    await lead.revokeKey({ keyId: key.id });
     await lead.getProject(p);
     await refusal(guest.createFeature({ ...p, body: { slug: 'x', title: 'x', spec: '' } }));
 
@@ -228,6 +237,7 @@ onEachEngineSet('the API description', (set) => {
     await lead.listDecisions({ ...p, query: { current: 'true' } });
     await lead.getDecision({ ...p, decisionId: '1' });
     await lead.search({ ...p, query: { q: 'L' } });
+    await lead.removeMember({ ...p, engineerId: engineer.id });
     await lead.events({ ...p, query: { after: '0' } });
     await lead.wsTicket({ body: { projectId } });
 

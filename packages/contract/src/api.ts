@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { AcceptInvitationBody, Invitation, InviteBody, Me, RegisterBody, Registered } from './auth.ts';
+import { AcceptInvitationBody, Invitation, InvitationEntry, InviteBody, Me, RegisterBody, Registered } from './auth.ts';
 import { Checkpoint, CheckpointBody, LatestCheckpointQuery } from './checkpoints.ts';
 import {
   Check,
@@ -13,7 +13,7 @@ import {
   Verification,
   VerifyBody,
 } from './claims.ts';
-import { page } from './common.ts';
+import { page, PageQuery } from './common.ts';
 import type { ErrorCode } from './errors.ts';
 import {
   AvailableFeature,
@@ -38,7 +38,17 @@ import {
   ListLearningsQuery,
   ListNotesQuery,
 } from './knowledge.ts';
-import { AddMemberBody, CreateProjectBody, Membership, Project, ProjectWithMembers, UpdateProjectBody } from './projects.ts';
+import { CreateKeyBody, Key, ListKeysQuery, NewKey, RotateKeyBody, type Scope } from './keys.ts';
+import {
+  AddMemberBody,
+  CreateProjectBody,
+  MemberRoleBody,
+  Membership,
+  Project,
+  ProjectWithMembers,
+  RemovedMember,
+  UpdateProjectBody,
+} from './projects.ts';
 import { MoveBody, ReorderBody, Roadmap } from './roadmap.ts';
 import { SearchPage, SearchQuery } from './search.ts';
 import { ActiveSession, EndSessionBody, Heartbeat, Heartbeats, HeartbeatsBody, OpenSessionBody, Session } from './sessions.ts';
@@ -48,7 +58,7 @@ import { JoinQueueBody, Wait } from './waits.ts';
 /** Which rate limit a route counts against. `beat` is apart so that reads can never starve heartbeats. */
 export type RateClass = 'read' | 'write' | 'claim' | 'check' | 'beat' | 'register';
 
-export type Route = {
+type RouteBase = {
   method: 'get' | 'post' | 'patch' | 'delete';
   /** Below `/api`; `:name` are the path's parameters. */
   path: string;
@@ -61,13 +71,14 @@ export type Route = {
   again?: true;
   errors: ErrorCode[];
   rate: RateClass;
-  /** Needs no key. */
-  open?: true;
   /** The least role a caller needs in the project. Absent: no project in the path. */
   role?: 'readonly' | 'member' | 'lead';
   /** Acts as a session. `needed`: made by default for a bare client; `optional`: used when named. */
   session?: 'needed' | 'optional';
 };
+
+/** Either needs no key, or says which scope a key needs for it: a route that says neither is none. */
+export type Route = RouteBase & ({ open: true; scope?: never } | { scope: Scope; open?: never });
 
 const route = <const R extends Route>(definition: R): R => definition;
 
@@ -99,7 +110,7 @@ export const api = {
     rate: 'register',
     open: true,
   }),
-  me: route({ method: 'get', path: '/auth/me', summary: 'Who the key belongs to', response: Me, errors: [], rate: 'read' }),
+  me: route({ method: 'get', path: '/auth/me', summary: 'Who the key belongs to', response: Me, errors: [], rate: 'read', scope: 'read' }),
   acceptInvitation: route({
     method: 'post',
     path: '/invitations/accept',
@@ -108,6 +119,48 @@ export const api = {
     response: Membership,
     errors: ['FORBIDDEN'],
     rate: 'register',
+    scope: 'manage',
+  }),
+
+  listKeys: route({
+    method: 'get',
+    path: '/keys',
+    summary: 'The caller’s API keys, newest first',
+    query: ListKeysQuery,
+    response: page(Key),
+    errors: [],
+    rate: 'read',
+    scope: 'manage',
+  }),
+  createKey: route({
+    method: 'post',
+    path: '/keys',
+    summary: 'A further key of the caller, for a machine, an agent or a service; may do no more than the calling one',
+    body: CreateKeyBody,
+    response: NewKey,
+    status: 201,
+    errors: ['NOT_FOUND'],
+    rate: 'write',
+    scope: 'manage',
+  }),
+  rotateKey: route({
+    method: 'post',
+    path: '/keys/:keyId/rotate',
+    summary: 'A new secret for a key; the one so far stays good for the overlap',
+    body: RotateKeyBody,
+    response: NewKey,
+    errors: ['NOT_FOUND', 'INVALID_STATUS_TRANSITION'],
+    rate: 'write',
+    scope: 'manage',
+  }),
+  revokeKey: route({
+    method: 'delete',
+    path: '/keys/:keyId',
+    summary: 'Ends a key and closes its sockets, everywhere within seconds',
+    response: Key,
+    errors: ['NOT_FOUND'],
+    rate: 'write',
+    scope: 'manage',
   }),
 
   createProject: route({
@@ -119,6 +172,7 @@ export const api = {
     status: 201,
     errors: ['ALREADY_EXISTS'],
     rate: 'write',
+    scope: 'manage',
   }),
   listProjects: route({
     method: 'get',
@@ -127,6 +181,7 @@ export const api = {
     response: z.array(Project),
     errors: [],
     rate: 'read',
+    scope: 'read',
   }),
   getProject: route({
     method: 'get',
@@ -135,6 +190,7 @@ export const api = {
     response: ProjectWithMembers,
     errors: [],
     rate: 'read',
+    scope: 'read',
     role: 'readonly',
   }),
   updateProject: route({
@@ -145,6 +201,7 @@ export const api = {
     response: Project,
     errors: [],
     rate: 'write',
+    scope: 'manage',
     role: 'lead',
   }),
   addMember: route({
@@ -156,7 +213,39 @@ export const api = {
     status: 201,
     errors: ['ALREADY_EXISTS'],
     rate: 'write',
+    scope: 'manage',
     role: 'lead',
+  }),
+  setMemberRole: route({
+    method: 'patch',
+    path: `${P}/members/:engineerId`,
+    summary: 'Change what a member may do; the last lead stays one',
+    body: MemberRoleBody,
+    response: Membership,
+    errors: ['LAST_LEAD'],
+    rate: 'write',
+    scope: 'manage',
+    role: 'lead',
+  }),
+  removeMember: route({
+    method: 'delete',
+    path: `${P}/members/:engineerId`,
+    summary: 'Take a member out: their sessions here are lost at once, and what they hold is free',
+    response: RemovedMember,
+    errors: ['LAST_LEAD'],
+    rate: 'write',
+    scope: 'manage',
+    role: 'lead',
+  }),
+  leaveProject: route({
+    method: 'post',
+    path: `${P}/leave`,
+    summary: 'Leave a project; the last lead cannot',
+    response: RemovedMember,
+    errors: ['LAST_LEAD'],
+    rate: 'write',
+    scope: 'manage',
+    role: 'readonly',
   }),
   createInvitation: route({
     method: 'post',
@@ -167,6 +256,29 @@ export const api = {
     status: 201,
     errors: [],
     rate: 'write',
+    scope: 'manage',
+    role: 'lead',
+  }),
+
+  listInvitations: route({
+    method: 'get',
+    path: `${P}/invitations`,
+    summary: 'Invitations that can still be used, newest first; without their codes',
+    query: PageQuery,
+    response: page(InvitationEntry),
+    errors: [],
+    rate: 'read',
+    scope: 'manage',
+    role: 'lead',
+  }),
+  revokeInvitation: route({
+    method: 'delete',
+    path: `${P}/invitations/:invitationId`,
+    summary: 'Ends an invitation that nobody used',
+    response: InvitationEntry,
+    errors: ['INVALID_STATUS_TRANSITION'],
+    rate: 'write',
+    scope: 'manage',
     role: 'lead',
   }),
 
@@ -180,6 +292,7 @@ export const api = {
     again: true,
     errors: ['SESSION_LOST'],
     rate: 'write',
+    scope: 'claim',
     role: 'member',
   }),
   activeSessions: route({
@@ -189,6 +302,7 @@ export const api = {
     response: z.array(ActiveSession),
     errors: [],
     rate: 'read',
+    scope: 'read',
     role: 'readonly',
   }),
   heartbeat: route({
@@ -198,6 +312,7 @@ export const api = {
     response: Heartbeat,
     errors: ['SESSION_LOST'],
     rate: 'beat',
+    scope: 'claim',
     role: 'member',
   }),
   endSession: route({
@@ -208,6 +323,7 @@ export const api = {
     response: Session,
     errors: [],
     rate: 'write',
+    scope: 'claim',
     role: 'member',
   }),
   heartbeats: route({
@@ -218,6 +334,7 @@ export const api = {
     response: Heartbeats,
     errors: [],
     rate: 'beat',
+    scope: 'claim',
   }),
 
   saveCheckpoint: route({
@@ -230,6 +347,7 @@ export const api = {
     again: true,
     errors: ['FENCED', 'SESSION_LOST'],
     rate: 'write',
+    scope: 'claim',
     role: 'member',
   }),
   latestCheckpoint: route({
@@ -240,6 +358,7 @@ export const api = {
     response: Checkpoint.nullable(),
     errors: [],
     rate: 'read',
+    scope: 'read',
     role: 'readonly',
   }),
 
@@ -252,6 +371,7 @@ export const api = {
     status: 201,
     errors: ['ALREADY_EXISTS'],
     rate: 'write',
+    scope: 'write',
     role: 'member',
   }),
   listFeatures: route({
@@ -262,6 +382,7 @@ export const api = {
     response: page(Feature),
     errors: [],
     rate: 'read',
+    scope: 'read',
     role: 'readonly',
   }),
   availableFeatures: route({
@@ -271,6 +392,7 @@ export const api = {
     response: z.array(AvailableFeature),
     errors: [],
     rate: 'read',
+    scope: 'read',
     role: 'readonly',
     session: 'optional',
   }),
@@ -282,10 +404,20 @@ export const api = {
     response: Feature,
     errors: ['NOTHING_AVAILABLE', 'SESSION_LOST'],
     rate: 'claim',
+    scope: 'claim',
     role: 'member',
     session: 'needed',
   }),
-  getFeature: route({ method: 'get', path: F, summary: 'A feature', response: Feature, errors: [], rate: 'read', role: 'readonly' }),
+  getFeature: route({
+    method: 'get',
+    path: F,
+    summary: 'A feature',
+    response: Feature,
+    errors: [],
+    rate: 'read',
+    scope: 'read',
+    role: 'readonly',
+  }),
   updateFeature: route({
     method: 'patch',
     path: F,
@@ -294,6 +426,7 @@ export const api = {
     response: Feature,
     errors: ['PRECONDITION_FAILED', 'INVALID_STATUS_TRANSITION', ...held],
     rate: 'write',
+    scope: 'write',
     role: 'member',
     session: 'optional',
   }),
@@ -304,6 +437,7 @@ export const api = {
     response: Deleted,
     errors: ['INVALID_STATUS_TRANSITION'],
     rate: 'write',
+    scope: 'write',
     role: 'member',
   }),
   readyFeature: route({
@@ -313,6 +447,7 @@ export const api = {
     response: Feature,
     errors: ['INVALID_STATUS_TRANSITION'],
     rate: 'write',
+    scope: 'write',
     role: 'member',
   }),
   pickFeature: route({
@@ -330,6 +465,7 @@ export const api = {
       'SESSION_LOST',
     ],
     rate: 'claim',
+    scope: 'claim',
     role: 'member',
     session: 'needed',
   }),
@@ -341,6 +477,7 @@ export const api = {
     response: Feature,
     errors: ofHolder,
     rate: 'claim',
+    scope: 'claim',
     role: 'member',
     session: 'needed',
   }),
@@ -352,6 +489,7 @@ export const api = {
     response: Feature,
     errors: ofHolder,
     rate: 'claim',
+    scope: 'claim',
     role: 'member',
     session: 'needed',
   }),
@@ -363,6 +501,7 @@ export const api = {
     response: Feature,
     errors: ofHolder,
     rate: 'claim',
+    scope: 'write',
     role: 'member',
     session: 'optional',
   }),
@@ -373,6 +512,7 @@ export const api = {
     response: Feature,
     errors: ['FILE_ALREADY_CLAIMED', 'QUEUED_AHEAD', 'TOO_MANY_GLOBS', 'INVALID_STATUS_TRANSITION', 'SESSION_LOST'],
     rate: 'claim',
+    scope: 'claim',
     role: 'member',
     session: 'needed',
   }),
@@ -384,6 +524,7 @@ export const api = {
     response: Feature,
     errors: ['FENCED', 'INVALID_STATUS_TRANSITION', 'INSUFFICIENT_ROLE'],
     rate: 'claim',
+    scope: 'manage',
     role: 'member',
   }),
 
@@ -394,6 +535,7 @@ export const api = {
     response: Roadmap,
     errors: [],
     rate: 'read',
+    scope: 'read',
     role: 'readonly',
   }),
   reorderRoadmap: route({
@@ -404,6 +546,7 @@ export const api = {
     response: Roadmap,
     errors: ['INVALID_STATUS_TRANSITION'],
     rate: 'write',
+    scope: 'write',
     role: 'member',
   }),
   moveOnRoadmap: route({
@@ -414,6 +557,7 @@ export const api = {
     response: Feature,
     errors: ['INVALID_STATUS_TRANSITION'],
     rate: 'write',
+    scope: 'write',
     role: 'member',
   }),
 
@@ -424,6 +568,7 @@ export const api = {
     response: z.array(Claim),
     errors: [],
     rate: 'read',
+    scope: 'read',
     role: 'readonly',
   }),
   myClaims: route({
@@ -433,6 +578,7 @@ export const api = {
     response: z.array(Claim),
     errors: [],
     rate: 'read',
+    scope: 'read',
     role: 'readonly',
     session: 'optional',
   }),
@@ -444,6 +590,7 @@ export const api = {
     response: Refreshed,
     errors: ['SESSION_LOST'],
     rate: 'beat',
+    scope: 'claim',
     role: 'member',
     session: 'needed',
   }),
@@ -455,6 +602,7 @@ export const api = {
     response: Check,
     errors: [],
     rate: 'check',
+    scope: 'read',
     role: 'readonly',
     session: 'optional',
   }),
@@ -466,6 +614,7 @@ export const api = {
     response: Verification,
     errors: [],
     rate: 'check',
+    scope: 'read',
     role: 'readonly',
     session: 'optional',
   }),
@@ -478,6 +627,7 @@ export const api = {
     status: 201,
     errors: held,
     rate: 'claim',
+    scope: 'claim',
     role: 'member',
     session: 'needed',
   }),
@@ -489,6 +639,7 @@ export const api = {
     response: HeldPaths,
     errors: ['FENCED', 'SESSION_LOST'],
     rate: 'claim',
+    scope: 'claim',
     role: 'member',
     session: 'needed',
   }),
@@ -502,6 +653,7 @@ export const api = {
     status: 201,
     errors: [],
     rate: 'write',
+    scope: 'claim',
     role: 'member',
     session: 'optional',
   }),
@@ -513,6 +665,7 @@ export const api = {
     response: page(Learning),
     errors: [],
     rate: 'read',
+    scope: 'read',
     role: 'readonly',
   }),
   addNote: route({
@@ -524,6 +677,7 @@ export const api = {
     status: 201,
     errors: [],
     rate: 'write',
+    scope: 'claim',
     role: 'member',
     session: 'optional',
   }),
@@ -535,6 +689,7 @@ export const api = {
     response: page(Learning),
     errors: [],
     rate: 'read',
+    scope: 'read',
     role: 'readonly',
   }),
   addDecision: route({
@@ -546,6 +701,7 @@ export const api = {
     status: 201,
     errors: ['ALREADY_EXISTS', 'SESSION_LOST'],
     rate: 'write',
+    scope: 'claim',
     role: 'member',
     session: 'optional',
   }),
@@ -557,6 +713,7 @@ export const api = {
     response: page(Decision),
     errors: [],
     rate: 'read',
+    scope: 'read',
     role: 'readonly',
   }),
   getDecision: route({
@@ -566,6 +723,7 @@ export const api = {
     response: DecisionWithChain,
     errors: [],
     rate: 'read',
+    scope: 'read',
     role: 'readonly',
   }),
 
@@ -577,6 +735,7 @@ export const api = {
     response: SearchPage,
     errors: [],
     rate: 'read',
+    scope: 'read',
     role: 'readonly',
   }),
 
@@ -589,6 +748,7 @@ export const api = {
     status: 201,
     errors: ['WAIT_WHILE_HOLDING', 'INVALID_STATUS_TRANSITION', 'DEPENDENCIES_UNMET', 'SESSION_LOST'],
     rate: 'claim',
+    scope: 'claim',
     role: 'member',
     session: 'needed',
   }),
@@ -599,6 +759,7 @@ export const api = {
     response: z.array(Wait),
     errors: [],
     rate: 'read',
+    scope: 'read',
     role: 'readonly',
   }),
   getWait: route({
@@ -608,6 +769,7 @@ export const api = {
     response: Wait,
     errors: [],
     rate: 'read',
+    scope: 'read',
     role: 'readonly',
   }),
   leaveQueue: route({
@@ -617,6 +779,7 @@ export const api = {
     response: Wait,
     errors: ['INSUFFICIENT_ROLE'],
     rate: 'claim',
+    scope: 'claim',
     role: 'member',
   }),
 
@@ -627,6 +790,7 @@ export const api = {
     response: ProjectStatus,
     errors: [],
     rate: 'read',
+    scope: 'read',
     role: 'readonly',
   }),
   events: route({
@@ -637,6 +801,7 @@ export const api = {
     response: EventsPage,
     errors: [],
     rate: 'read',
+    scope: 'read',
     role: 'readonly',
   }),
   wsTicket: route({
@@ -648,6 +813,7 @@ export const api = {
     status: 201,
     errors: [],
     rate: 'read',
+    scope: 'read',
   }),
 } as const satisfies Record<string, Route>;
 

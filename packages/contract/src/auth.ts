@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { Line, Role, Timestamp } from './common.ts';
+import { Key } from './keys.ts';
 
 export const Email = z
   .email()
@@ -24,7 +25,14 @@ export const Registered = z
   .meta({ id: 'Registered' });
 
 export const Me = z
-  .object({ id: z.string(), name: z.string(), email: z.string(), role: z.enum(['admin', 'engineer', 'readonly']) })
+  .object({
+    id: z.string(),
+    name: z.string(),
+    email: z.string(),
+    role: z.enum(['admin', 'engineer', 'readonly']),
+    /** The one that this call was made with. */
+    key: Key,
+  })
   .meta({ id: 'Me' });
 
 export const InviteBody = z.strictObject({
@@ -44,4 +52,9 @@ export const Invitation = z
     code: z.string(),
   })
   .meta({ id: 'Invitation' });
+/** One that can still be used. Its code was shown when it was made. */
+export const InvitationEntry = Invitation.omit({ code: true })
+  .extend({ createdBy: z.object({ engineerId: z.string(), name: z.string() }), createdAt: Timestamp })
+  .meta({ id: 'InvitationEntry' });
+export type InvitationEntry = z.infer<typeof InvitationEntry>;
 export const AcceptInvitationBody = z.strictObject({ code: z.string().max(128) });

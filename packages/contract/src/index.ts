@@ -7,6 +7,7 @@ export * from './errors.ts';
 export * from './features.ts';
 export * from './feed.ts';
 export * from './knowledge.ts';
+export * from './keys.ts';
 export * from './projects.ts';
 export * from './roadmap.ts';
 export * from './search.ts';

@@ -62,5 +62,11 @@ export const AddMemberBody = z
     message: 'Give either engineerId or email.',
     path: ['engineerId'],
   });
+export const MemberRoleBody = z.strictObject({ role: Role });
 export const Membership = z.object({ projectId: z.string(), engineerId: z.string(), role: Role }).meta({ id: 'Membership' });
 export type Membership = z.infer<typeof Membership>;
+/** What became free by it: features that are ready again, marked as interrupted. */
+export const RemovedMember = z
+  .object({ projectId: z.string(), engineerId: z.string(), interrupted: z.array(z.string()) })
+  .meta({ id: 'RemovedMember' });
+export type RemovedMember = z.infer<typeof RemovedMember>;

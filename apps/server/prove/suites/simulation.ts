@@ -1,3 +1,4 @@
+import { scopes } from '@nexus/contract';
 import { sql } from 'drizzle-orm';
 import type { Database } from '../../src/engines/database/database.ts';
 import { rows } from '../../src/engines/database/database.ts';
@@ -149,7 +150,8 @@ async function prepare(shared: Database, salt: number) {
       insert into features (id, project_id, slug, title, spec, status, lane, priority, touches, depends_on, created_by)
       values (${crypto.randomUUID()}, ${projectId}, ${slug}, ${slug}, '', 'ready', 'now', ${number}, ${JSON.stringify(touches)}::jsonb, '[]'::jsonb, ${engineer})`);
   }
-  const person = { engineer: { id: engineer, name: 'Ann', email: `${engineer}@example.org`, role: 'engineer' as const }, keyId: 'key' };
+  const ann = { id: engineer, name: 'Ann', email: `${engineer}@example.org`, role: 'engineer' as const };
+  const person = { engineer: ann, keyId: 'key', secret: 1, scopes, boundTo: null };
   return { projectId, person, slugs };
 }
 

@@ -1,5 +1,6 @@
 import { sql } from 'drizzle-orm';
-import { index, pgTable, text, timestamp, uniqueIndex, uuid } from 'drizzle-orm/pg-core';
+import { keyKinds, type Scope } from '@nexus/contract';
+import { index, integer, pgTable, text, timestamp, uniqueIndex, uuid } from 'drizzle-orm/pg-core';
 import { projects } from '../projects/projects.table.ts';
 
 const at = (name: string) => timestamp(name, { withTimezone: true, precision: 3 });
@@ -30,8 +31,22 @@ export const apiKeys = pgTable(
     engineerId: uuid('engineer_id')
       .notNull()
       .references(() => engineers.id),
+    kind: text('kind', { enum: keyKinds }).notNull().default('engineer'),
+    name: text('name').notNull().default(''),
+    scopes: text('scopes')
+      .array()
+      .$type<Scope[]>()
+      .notNull()
+      .default(sql`'{read,claim,write,manage}'`),
+    /** It works in this project alone. */
+    projectId: uuid('project_id').references(() => projects.id),
     /** argon2id, as a PHC string. */
     hash: text('hash').notNull(),
+    /** Counts the secrets of the key: `hash` is of the newest, `old_hash` of the one before. */
+    secret: integer('secret').notNull().default(1),
+    oldHash: text('old_hash'),
+    oldUntil: at('old_until'),
+    lastUsedAt: at('last_used_at'),
     createdAt: at('created_at').notNull().defaultNow(),
     expiresAt: at('expires_at'),
     revokedAt: at('revoked_at'),
@@ -58,6 +73,7 @@ export const invitations = pgTable(
     expiresAt: at('expires_at').notNull(),
     usedAt: at('used_at'),
     usedBy: uuid('used_by').references(() => engineers.id),
+    revokedAt: at('revoked_at'),
   },
-  (t) => [uniqueIndex('invitations_key_id').on(t.keyId)],
+  (t) => [uniqueIndex('invitations_key_id').on(t.keyId), index('invitations_project').on(t.projectId, t.createdAt)],
 );

@@ -145,7 +145,7 @@ export const claimsOfFeature = (on: Queryable, projectId: string, slug: string):
 export async function openHolds(
   on: Queryable,
   projectId: string,
-  where: { session?: string; sessions?: string[]; fence?: number; featureId?: string; adHoc?: true },
+  where: { session?: string; sessions?: string[]; engineer?: string; fence?: number; featureId?: string; adHoc?: true },
 ): Promise<Hold[]> {
   const found = await rows<HoldRow>(
     on,
@@ -153,6 +153,7 @@ export async function openHolds(
         where h.project_id = ${projectId} and h.ended_ver is null
         ${where.session ? sql`and h.session_id = ${where.session}` : sql``}
         ${where.sessions ? sql`and h.session_id = any(${sql.param(where.sessions)}::uuid[])` : sql``}
+        ${where.engineer ? sql`and h.engineer_id = ${where.engineer}` : sql``}
         ${where.fence !== undefined ? sql`and h.fence = ${where.fence}` : sql``}
         ${where.featureId ? sql`and h.feature_id = ${where.featureId}` : sql``}
         ${where.adHoc ? sql`and h.feature_id is null` : sql``}

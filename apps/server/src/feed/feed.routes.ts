@@ -10,6 +10,8 @@ export type StreamNeeds = {
   signal: AbortSignal;
   /** Asked every minute: may this caller still read the project? A failure to answer leaves the stream open. */
   allowed?: () => Promise<boolean>;
+  /** Calls back whenever that should be asked at once; answers how to stop it. */
+  doubted?: (look: () => void) => () => void;
   recheckMs?: number;
 };
 
@@ -27,7 +29,15 @@ export const resumeFrom = (lastEventId: string | null | undefined, after: string
  * caller may read it is checked before. Call `server.timeout(request, 60)`: Bun's 10 s are less than the time between
  * comments, and 0 would keep the connection of a client that reads nothing for ever.
  */
-export async function eventsStream({ feed, projectId, after, signal, allowed, recheckMs = 60_000 }: StreamNeeds): Promise<Response> {
+export async function eventsStream({
+  feed,
+  projectId,
+  after,
+  signal,
+  allowed,
+  doubted,
+  recheckMs = 60_000,
+}: StreamNeeds): Promise<Response> {
   let controller: ReadableStreamDefaultController<Uint8Array> | undefined;
   const stop = new AbortController();
   const ended = AbortSignal.any([signal, stop.signal]);
@@ -42,20 +52,18 @@ export async function eventsStream({ feed, projectId, after, signal, allowed, re
     close: () => stop.abort(),
   });
   const comments = setInterval(() => write(': still here\n\n'), COMMENT_MS);
-  const check =
-    allowed &&
-    setInterval(
-      () =>
-        void allowed().then(
-          (yes) => yes || stop.abort(),
-          () => undefined,
-        ),
-      recheckMs,
+  const look = () =>
+    void allowed?.().then(
+      (yes) => yes || stop.abort(),
+      () => undefined,
     );
+  const check = setInterval(look, recheckMs);
+  const believe = doubted?.(look);
 
   function end() {
     clearInterval(comments);
     clearInterval(check);
+    believe?.();
     subscription.close();
     try {
       controller?.close();

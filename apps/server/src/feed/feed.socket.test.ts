@@ -167,8 +167,10 @@ for (const engine of engines) {
     test('a revoked key closes its sockets with 4401, a removed member theirs with 4403, at once or with the next check', async () => {
       const server = await start({ recheckMs: 100 });
       const [ann, bob] = [await joined(server, 'ann'), await joined(server, 'bob')];
-      server.sockets.revoked('key-ann');
+      server.validKeys.delete('key-ann');
+      server.sockets.keyChanged('key-ann');
       await until(() => ann.closed === 4401, 'ann is out');
+      server.validKeys.add('key-ann');
       server.sockets.removed(server.project.id, 'id-bob');
       await until(() => bob.closed === 4403, 'bob is out');
       const [again, bobAgain] = [await joined(server, 'ann'), await joined(server, 'bob')];

@@ -3,6 +3,7 @@ import { closeCodes, type Role, SocketClientMessage, type SocketServerMessage } 
 import type { Principal } from '../platform/actor.ts';
 import { AppError, isDatabaseAway, notFound, unavailable } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
+import { requireScope } from '../platform/scopes.ts';
 import type { Feed } from './feed.ts';
 import { createGroups } from './groups.ts';
 import { checkOrigin, offered, refusal } from './handshake.ts';
@@ -26,8 +27,8 @@ export type FeedSocketNeeds = {
   /** Throws an AppError for a header that is missing or refused. */
   authenticate: (authorizationHeader: string | null, ip: string) => Promise<Principal>;
   membership: (engineerId: string, projectId: string) => Promise<Role | undefined>;
-  /** Asked every minute, and of a key that was traded for a ticket, beside `revoked`, which a lost message would not call. */
-  keyIsValid?: (keyId: string) => Promise<boolean>;
+  /** Asked every minute, and of a key that was traded for a ticket, beside `keyChanged`, which a lost message would not call. */
+  keyIsValid?: (key: Pick<TicketHolder, 'keyId' | 'secret'>) => Promise<boolean>;
   /** Whose address it is behind a proxy; by default the connection's own. */
   clientIp?: (request: Request, server: Server<SocketData>) => string;
   limits: { socketsPerKey: number; socketsPerProject: number };
@@ -55,12 +56,14 @@ export function createFeedSocket(needs: FeedSocketNeeds) {
     const header = request.headers.get('authorization');
     if (header === null && ticket !== undefined) {
       const holder = tickets.redeem(ticket);
-      if (holder && (!keyIsValid || (await keyIsValid(holder.keyId)))) return holder;
+      if (holder && (!keyIsValid || (await keyIsValid(holder)))) return holder;
       throw new AppError('UNAUTHORIZED', 'This ticket is used or expired. Get a new one from POST /api/ws-tickets.');
     }
     const ip = needs.clientIp ? needs.clientIp(request, server) : (server.requestIP(request)?.address ?? '');
-    const { engineer, keyId } = await authenticate(header, ip);
-    return { engineerId: engineer.id, keyId, projectId: undefined };
+    const principal = await authenticate(header, ip);
+    requireScope(principal, { scope: 'read' });
+    const { engineer, keyId, secret, boundTo } = principal;
+    return { engineerId: engineer.id, keyId, secret, projectId: boundTo ?? undefined };
   }
 
   /** Undefined once the connection is a WebSocket, else the answer that refuses it. */
@@ -198,9 +201,15 @@ export function createFeedSocket(needs: FeedSocketNeeds) {
     },
   };
 
-  const revoked = (keyId: string) => {
-    for (const ws of byKey.of(keyId)) end(ws, closeCodes.unauthorized, 'This API key is not valid any more.');
-  };
+  /** A key was revoked or rotated: ends the sockets that were opened with a secret which is good no more. */
+  async function keyChanged(keyId: string): Promise<void> {
+    for (const secret of keyIsValid ? new Set(byKey.of(keyId).map((ws) => ws.data.holder.secret)) : []) {
+      if (await keyIsValid?.({ keyId, secret })) continue;
+      for (const ws of byKey.of(keyId)) {
+        if (ws.data.holder.secret === secret) end(ws, closeCodes.unauthorized, 'This API key is not valid any more.');
+      }
+    }
+  }
 
   const removed = (projectId: string, engineerId: string) => {
     for (const ws of byProject.of(projectId)) {
@@ -210,7 +219,7 @@ export function createFeedSocket(needs: FeedSocketNeeds) {
 
   /** Revocations come by message, and messages get lost. One question at a time: nobody waits for the answers. */
   async function recheck(): Promise<void> {
-    for (const keyId of keyIsValid ? byKey.names() : []) if (!(await keyIsValid?.(keyId))) revoked(keyId);
+    for (const keyId of byKey.names()) await keyChanged(keyId);
     for (const projectId of byProject.names()) {
       for (const engineerId of new Set(byProject.of(projectId).map((ws) => ws.data.holder.engineerId))) {
         if ((await membership(engineerId, projectId)) === undefined) removed(projectId, engineerId);
@@ -223,7 +232,7 @@ export function createFeedSocket(needs: FeedSocketNeeds) {
   return {
     upgrade,
     handlers,
-    revoked,
+    keyChanged: (keyId: string) => void keyChanged(keyId).catch(understood),
     removed,
     size: () => byKey.names().reduce((sum, keyId) => sum + byKey.size(keyId), 0),
     /** For shutdown: refuses new sockets and ends all others; clients come back by themselves. */

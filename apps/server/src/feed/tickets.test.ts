@@ -4,7 +4,7 @@ import { createTestBus } from './testing/world.ts';
 import { createTickets } from './tickets.ts';
 
 const ann = principal('ann');
-const holder = { engineerId: ann.engineer.id, keyId: ann.keyId, projectId: undefined };
+const holder = { engineerId: ann.engineer.id, keyId: ann.keyId, secret: 1, projectId: undefined };
 
 test('a ticket is redeemed once, at whichever replica', () => {
   const bus = createTestBus();

@@ -2,7 +2,7 @@ import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Bus } from '../engines/bus/bus.ts';
 import type { Principal } from '../platform/actor.ts';
 
-export type TicketHolder = { engineerId: string; keyId: string; projectId: string | undefined };
+export type TicketHolder = { engineerId: string; keyId: string; secret: number; projectId: string | undefined };
 export type Tickets = ReturnType<typeof createTickets>;
 
 const LIFE_SECONDS = 30;
@@ -34,8 +34,8 @@ export function createTickets({ secret, now = Date.now, bus }: { secret: string;
 
   return {
     /** With `projectId` it opens that project's feed only. */
-    issue({ engineer, keyId }: Principal, projectId?: string) {
-      const content = [engineer.id, keyId, now() + LIFE_SECONDS * 1000, randomBytes(12).toString('base64url'), projectId ?? null];
+    issue({ engineer, keyId, secret: shown }: Principal, projectId?: string) {
+      const content = [engineer.id, keyId, shown, now() + LIFE_SECONDS * 1000, randomBytes(12).toString('base64url'), projectId ?? null];
       const body = Buffer.from(JSON.stringify(content)).toString('base64url');
       return { ticket: `${PREFIX}${body}.${sign(body).toString('base64url')}`, expiresInSeconds: LIFE_SECONDS };
     },
@@ -45,13 +45,13 @@ export function createTickets({ secret, now = Date.now, bus }: { secret: string;
       const given = Buffer.from(signature, 'base64url');
       const right = sign(body);
       if (given.length !== right.length || !timingSafeEqual(given, right)) return undefined;
-      const [engineerId, keyId, until, nonce, projectId] = JSON.parse(Buffer.from(body, 'base64url').toString()) as SignedContent;
+      const [engineerId, keyId, shown, until, nonce, projectId] = JSON.parse(Buffer.from(body, 'base64url').toString()) as SignedContent;
       if (until <= now() || used.has(nonce)) return undefined;
       markUsed(nonce);
       bus?.publish('auth', `ticket ${nonce}`);
-      return { engineerId, keyId, projectId: projectId ?? undefined };
+      return { engineerId, keyId, secret: shown, projectId: projectId ?? undefined };
     },
   };
 }
 
-type SignedContent = [engineerId: string, keyId: string, until: number, nonce: string, projectId: string | null];
+type SignedContent = [engineerId: string, keyId: string, secret: number, until: number, nonce: string, projectId: string | null];

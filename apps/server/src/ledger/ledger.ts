@@ -12,7 +12,7 @@ export type NewEvent = {
   feature?: { id: string; slug: string; title: string };
   data?: Record<string, unknown>;
   /** Whose session it concerns, where that is not the one who acts: a sweep that loses a session. */
-  of?: { engineerId: string; engineerName: string; sessionId: string; agent: string };
+  of?: { engineerId: string; engineerName: string; sessionId: string | null; agent: string | null };
 };
 
 /** What one transaction changes beside rows: numbers, events, and what the index must learn. */
@@ -76,12 +76,13 @@ export function createLedger({
     const idempotency = 'system' in by ? undefined : by.idempotency;
     const done = await inLane(by.projectId, () =>
       database.transaction(async (tx) => {
-        const [row, answered, found] = await Promise.all([
+        const [row, { isIn, answered }, found] = await Promise.all([
           lock(tx, by.projectId),
-          'system' in by ? undefined : answeredBefore(tx, by),
+          'system' in by ? { isIn: true, answered: undefined } : standing(tx, by),
           outcomeOf(read?.(tx)),
         ]);
-        if (!row) throw notFound();
+        // Whoever was removed since the request began is in no more.
+        if (!row || !isIn) throw notFound();
         if (answered) return { result: answered.answer as T };
         if ('error' in found) throw found.error;
         failpoint(`${verb}.locked`);
@@ -223,15 +224,31 @@ const actorOf = (by: Actor) => ({
   agent: by.session?.agent ?? null,
 });
 
-async function answeredBefore(on: Queryable, by: Caller): Promise<{ answer: unknown } | undefined> {
+type Answered = { fingerprint: string; answer: unknown };
+
+/** Is the caller in the project, and was this call answered before? A statement of its own: the lock's may see what was before it. */
+async function standing(tx: Queryable, by: Actor): Promise<{ isIn: boolean; answered: Answered | undefined }> {
+  const [found] = await rows<{ isIn: boolean; fingerprint: string | null; answer: unknown }>(
+    tx,
+    sql`select exists (select 1 from members where project_id = ${by.projectId} and engineer_id = ${by.engineer.id}) as "isIn", i.fingerprint, i.answer
+        from (select 1) as one left join idempotency i on i.engineer_id = ${by.engineer.id} and i.key = ${by.idempotency?.key ?? null}`,
+  );
+  const { isIn = false, fingerprint = null, answer } = found ?? {};
+  return { isIn, answered: fingerprint === null ? undefined : ofThisCall(by, { fingerprint, answer }) };
+}
+
+async function answeredBefore(on: Queryable, by: Caller): Promise<Answered | undefined> {
   if (!by.idempotency) return undefined;
-  const [found] = await rows<{ fingerprint: string; answer: unknown }>(
+  const [found] = await rows<Answered>(
     on,
     sql`select fingerprint, answer from idempotency where engineer_id = ${by.engineer.id} and key = ${by.idempotency.key}`,
   );
-  if (!found) return undefined;
-  if (found.fingerprint !== by.idempotency.fingerprint) throw keyReused();
-  return { answer: found.answer };
+  return found && ofThisCall(by, found);
+}
+
+function ofThisCall(by: Caller, answered: Answered): Answered {
+  if (answered.fingerprint !== by.idempotency?.fingerprint) throw keyReused();
+  return answered;
 }
 
 const keyReused = () =>

@@ -1,9 +1,14 @@
-import type { Role } from '@nexus/contract';
+import type { Role, Scope } from '@nexus/contract';
 
 /** Who calls: from the API key, never from the body. */
 export type Principal = {
   engineer: { id: string; name: string; email: string; role: 'admin' | 'engineer' | 'readonly' };
   keyId: string;
+  /** Which of the key's secrets was shown: each rotation makes the next. */
+  secret: number;
+  scopes: readonly Scope[];
+  /** The only project in which the key works. */
+  boundTo: string | null;
 };
 
 /** What of the session a caller acts in never changes; whether it lives is asked where it matters. */

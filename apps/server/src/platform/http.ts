@@ -4,6 +4,7 @@ import type { z } from 'zod';
 import type { ErrorBody, ErrorCode, Role, Route, RouteOutput } from '@nexus/contract';
 import type { Actor, Caller, Idempotency, Principal, SessionActor } from './actor.ts';
 import { AppError, isDatabaseAway, notFound, unavailable } from './errors.ts';
+import { requireBinding, requireScope } from './scopes.ts';
 import type { Log } from './log.ts';
 
 /** What a handler gets: the caller as far as the route asks for one, and parsed input. */
@@ -56,7 +57,9 @@ export type RouterNeeds = {
   ready: () => boolean;
 };
 
-export type HttpEnv = { Variables: { requestId: string; ip: () => string; route: string; headers: Record<string, string> } };
+export type HttpEnv = {
+  Variables: { requestId: string; ip: () => string; route: string; headers: Record<string, string>; keyId?: string };
+};
 export type Router = ReturnType<typeof createRouter>;
 type Handler = (c: Context<HttpEnv>) => Promise<Response> | Response;
 type Observe = ReturnType<typeof createObserver>;
@@ -131,6 +134,10 @@ export function createRouter(needs: RouterNeeds) {
       const ip = c.get('ip');
       const principal = definition.open ? undefined : await needs.authenticate(c.req.header('authorization') ?? null, ip);
       const headers = Object.assign(c.get('headers'), await needs.limit(definition, principal?.keyId, ip));
+      if (principal) {
+        c.set('keyId', principal.keyId);
+        requireScope(principal, definition);
+      }
       const params = c.req.param() as Record<string, string>;
       // No name has a NUL, and PostgreSQL takes none.
       if (Object.values(params).some((value) => value.includes('\u0000'))) throw notFound();
@@ -166,6 +173,7 @@ export function createRouter(needs: RouterNeeds) {
   }
 
   async function inProject(caller: Caller, projectId: string, definition: Route, c: Context<HttpEnv>): Promise<Actor> {
+    requireBinding(caller, projectId);
     const role = await needs.membership(caller.engineer.id, projectId);
     if (!role) throw notFound();
     const ceiling = caller.engineer.role === 'readonly' ? 'readonly' : role;
@@ -264,12 +272,17 @@ function ifMatchOf(c: Context): number | undefined {
   return Number(version);
 }
 
+/** Somebody wanted what is not theirs: worth a line for whoever looks into it later. */
+const denials = new Set<ErrorCode>(['INVALID_API_KEY', 'FORBIDDEN', 'INSUFFICIENT_ROLE']);
+
 /** One body for every error, and a log line for those that are ours. */
 function answerError(error: unknown, c: Context<HttpEnv>, log: Log): Response {
   const refusal = error instanceof AppError ? error : isDatabaseAway(error) ? unavailable('The database', error) : undefined;
   const requestId = c.get('requestId');
   if (!refusal) log.error({ err: error, requestId, route: c.get('route') }, 'a bug: the request failed');
   else if (refusal.code === 'SERVICE_UNAVAILABLE') log.warn({ err: refusal.cause, requestId }, refusal.message);
+  else if (denials.has(refusal.code))
+    log.warn({ code: refusal.code, route: c.get('route'), ip: c.get('ip')(), key: c.get('keyId'), requestId }, 'refused');
   const known = refusal ?? new AppError('INTERNAL_ERROR', 'This is a bug of ours. Nothing was half done; report it with the request id.');
   const body: ErrorBody = {
     error: { code: known.code, message: known.message, ...(known.details === undefined ? {} : { details: known.details }), requestId },

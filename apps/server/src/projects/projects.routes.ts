@@ -7,5 +7,6 @@ export function projectsRoutes(route: Router, { projects }: { projects: Projects
   route(api.listProjects, ({ actor }) => projects.list(actor));
   route(api.getProject, ({ actor }) => projects.get(actor.projectId));
   route(api.updateProject, ({ actor, body }) => projects.update(actor, body));
+  route(api.setMemberRole, ({ actor, params, body }) => projects.setRole(actor, params['engineerId'] ?? '', body.role));
   route(api.addMember, ({ actor, body }) => projects.add(actor, body));
 }

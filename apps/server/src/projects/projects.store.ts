@@ -10,6 +10,8 @@ import {
 import type { PathCase } from '@nexus/paths';
 import type { z } from 'zod';
 import { type Queryable, rows } from '../engines/database/database.ts';
+import { AppError, notFound } from '../platform/errors.ts';
+import { isUuid } from '../platform/ids.ts';
 
 const columns = sql`p.id, p.name, p.slug, p.repo_url as "repoUrl", p.repo_path as "repoPath", p.default_branch as "defaultBranch", p.policy, p.created_at as "createdAt", p.updated_at as "updatedAt"`;
 const clean = (row: Project): Project => ({
@@ -55,12 +57,56 @@ export const membersOf = (on: Queryable, projectId: string): Promise<ProjectWith
         where m.project_id = ${projectId} order by e.name, e.id`,
   );
 
-/** Someone who is in already keeps the higher role: an invitation takes nothing away. */
-export const raiseMember = (tx: Queryable, projectId: string, engineerId: string, role: Role) =>
-  tx.execute(sql`
-    insert into members (project_id, engineer_id, role) values (${projectId}, ${engineerId}, ${role})
-    on conflict (project_id, engineer_id) do update set role = excluded.role
-    where array_position(array['lead', 'member', 'readonly'], excluded.role) < array_position(array['lead', 'member', 'readonly'], members.role)`);
+/** Someone who is in already keeps the higher role: an invitation takes nothing away. Undefined: it changed nothing. */
+export async function raiseMember(
+  tx: Queryable,
+  projectId: string,
+  engineerId: string,
+  role: Role,
+): Promise<'added' | 'raised' | undefined> {
+  const [row] = await rows<{ added: boolean }>(
+    tx,
+    sql`insert into members (project_id, engineer_id, role) values (${projectId}, ${engineerId}, ${role})
+        on conflict (project_id, engineer_id) do update set role = excluded.role
+        where array_position(array['lead', 'member', 'readonly'], excluded.role) < array_position(array['lead', 'member', 'readonly'], members.role)
+        returning xmax = 0 as added`,
+  );
+  return row && (row.added ? 'added' : 'raised');
+}
+
+export type Member = { engineerId: string; name: string; role: Role };
+
+/** Throws NOT_FOUND for whoever is not in. */
+export async function requireMember(tx: Queryable, projectId: string, engineerId: string): Promise<Member> {
+  const [row] = isUuid(engineerId)
+    ? await rows<Member>(
+        tx,
+        sql`select m.engineer_id as "engineerId", e.name, m.role from members m join engineers e on e.id = m.engineer_id
+            where m.project_id = ${projectId} and m.engineer_id = ${engineerId}`,
+      )
+    : [];
+  if (!row) throw notFound();
+  return row;
+}
+
+/** Under the project's lock: of two leads that go at the same time one stays. Throws LAST_LEAD. */
+export async function requireOtherLead(tx: Queryable, projectId: string, { engineerId, name }: Member): Promise<void> {
+  const others = await rows(
+    tx,
+    sql`select 1 from members where project_id = ${projectId} and role = 'lead' and engineer_id <> ${engineerId} limit 1`,
+  );
+  if (others.length === 0)
+    throw new AppError(
+      'LAST_LEAD',
+      `${name} is the only lead of this project. Make somebody else lead first: nexus project role <email> lead.`,
+    );
+}
+
+export const updateRole = (tx: Queryable, projectId: string, engineerId: string, role: Role) =>
+  tx.execute(sql`update members set role = ${role} where project_id = ${projectId} and engineer_id = ${engineerId}`);
+
+export const deleteMember = (tx: Queryable, projectId: string, engineerId: string) =>
+  tx.execute(sql`delete from members where project_id = ${projectId} and engineer_id = ${engineerId}`);
 
 /** False for someone who is in already. */
 export async function insertMember(tx: Queryable, projectId: string, engineerId: string, role: Role): Promise<boolean> {

@@ -1,5 +1,14 @@
-import type { Session } from '@nexus/contract';
-import { closeSessions, latestCheckpoints, liveFamily, sessionById, type SessionRow, type Sessions, summary } from '../sessions/index.ts';
+import type { RemovedMember, Session } from '@nexus/contract';
+import {
+  closeSessions,
+  latestCheckpoints,
+  liveFamily,
+  liveSessions,
+  sessionById,
+  type SessionRow,
+  type Sessions,
+  summary,
+} from '../sessions/index.ts';
 import { endAll, endWaitsOf, type Hold, holderOf, lastHoldOf, lastHoldsOfSession, openHolds, parkHolds } from '../claims/index.ts';
 import type { Database, Queryable } from '../engines/database/database.ts';
 import { type LeaseStore, LeaseStoreUnavailable } from '../engines/leases/leases.ts';
@@ -8,6 +17,7 @@ import type { Change, Ledger } from '../ledger/index.ts';
 import type { Actor, SystemActor } from '../platform/actor.ts';
 import { AppError, notFound } from '../platform/errors.ts';
 import type { Failpoint } from '../platform/failpoints.ts';
+import type { Projects } from '../projects/index.ts';
 
 export type Recovery = ReturnType<typeof createRecovery>;
 
@@ -15,6 +25,7 @@ type Needs = {
   database: Database;
   leases: LeaseStore;
   ledger: Ledger;
+  members: Pick<Projects, 'leave' | 'memberChanged'>;
   failpoint: Failpoint;
   sessions: () => Sessions;
   onLost: () => void;
@@ -23,7 +34,7 @@ type Needs = {
 };
 
 /** What happens when someone leaves: by saying so, or by falling silent. */
-export function createRecovery({ database, leases, ledger, failpoint, sessions, onLost, freshen }: Needs) {
+export function createRecovery({ database, leases, ledger, members, failpoint, sessions, onLost, freshen }: Needs) {
   /**
    * A session that is past its grace period (or `dead`: its process was seen to be gone) becomes lost in one
    * transaction: it, its children, all they hold, their features. Condemned first, so no late heartbeat revives it
@@ -63,6 +74,24 @@ export function createRecovery({ database, leases, ledger, failpoint, sessions, 
     return sessions().get(actor.projectId, sessionId);
   }
 
+  /**
+   * Takes an engineer out of the project. In that commit their sessions in it are lost and all they hold, parked or not,
+   * is free: nobody who is not in may stand in somebody's way. Nobody else's work is touched.
+   */
+  async function expel(actor: Actor, engineerId: string): Promise<RemovedMember> {
+    const removed = await ledger.change(actor, 'expel', async (tx, at) => {
+      await members.leave(tx, at, engineerId);
+      const parked = (await openHolds(tx, at.projectId, { engineer: engineerId })).filter(({ parkedAt }) => parkedAt);
+      const family = await liveSessions(tx, at.projectId, engineerId);
+      const ended = await leave(tx, at, family, { as: 'lost', park: new Set() });
+      await free(tx, at, parked, 'lost', 'member removed');
+      const interrupted = [...ended, ...parked].flatMap(({ featureSlug }) => featureSlug ?? []);
+      return { projectId: at.projectId, engineerId, interrupted };
+    });
+    members.memberChanged(actor.projectId, engineerId);
+    return removed;
+  }
+
   async function leave(tx: Queryable, at: Change, family: SessionRow[], { as, park }: { as: 'lost' | 'released'; park: Set<string> }) {
     const holds = (await openHolds(tx, at.projectId, { sessions: family.map(({ id }) => id) })).filter(({ parkedAt }) => !parkedAt);
     const parked = holds.filter(({ featureSlug }) => featureSlug !== null && park.has(featureSlug));
@@ -98,6 +127,7 @@ export function createRecovery({ database, leases, ledger, failpoint, sessions, 
         },
       });
     }
+    return ended;
   }
 
   /** Ends holds that their session does not end itself; features go back to ready, with what was begun marked as such. */
@@ -171,5 +201,5 @@ export function createRecovery({ database, leases, ledger, failpoint, sessions, 
     );
   }
 
-  return { lose, end, loseStale, expireParked, over };
+  return { lose, end, expel, loseStale, expireParked, over };
 }

@@ -52,8 +52,11 @@ export async function sessionOfAgent(
   return row && clean(row);
 }
 
-export async function liveSessions(on: Queryable, projectId: string): Promise<SessionRow[]> {
-  return (await rows<SessionRow>(on, sql`${select} where s.project_id = ${projectId} and s.status = 'active' order by s.id`)).map(clean);
+export async function liveSessions(on: Queryable, projectId: string, engineerId?: string): Promise<SessionRow[]> {
+  const of = engineerId === undefined ? sql`` : sql`and s.engineer_id = ${engineerId}`;
+  return (await rows<SessionRow>(on, sql`${select} where s.project_id = ${projectId} and s.status = 'active' ${of} order by s.id`)).map(
+    clean,
+  );
 }
 
 /** A session and everything below it that is alive. */

@@ -200,9 +200,11 @@ export function createSessions({ database, leases, ledger, terms, bringUp, store
   }
 
   /** Renews many, of any project of the caller's. Always an answer for each, in the order asked. */
-  async function heartbeats({ engineer }: Principal, ids: string[], activity: Activity = []): Promise<Heartbeats> {
+  async function heartbeats({ engineer, boundTo }: Principal, ids: string[], activity: Activity = []): Promise<Heartbeats> {
     const refs = await Promise.all(ids.map((id) => refOf(id)));
-    const mine = refs.filter((ref) => ref !== undefined && ref.engineerId === engineer.id) as SessionRef[];
+    const mine = refs.filter(
+      (ref) => ref !== undefined && ref.engineerId === engineer.id && (boundTo === null || ref.projectId === boundTo),
+    ) as SessionRef[];
     const byProject = Map.groupBy(mine, ({ projectId }) => projectId);
     const answers = new Map<string, Beat>();
     await Promise.all(

@@ -10,6 +10,9 @@ import { log, type World } from './world.ts';
 export const principal = (name: string): Principal => ({
   engineer: { id: `id-${name}`, name, email: `${name}@example.test`, role: 'engineer' },
   keyId: `key-${name}`,
+  secret: 1,
+  scopes: ['read'],
+  boundTo: null,
 });
 
 /** A server with nothing but the feed. The bearer token is the caller's name; `roles` has "<name> <projectId>". */
@@ -27,7 +30,7 @@ export function serveFeed({ feed, bus }: World, options: { perKey?: number; perP
       return Promise.resolve(principal(name));
     },
     membership: (engineerId, projectId) => Promise.resolve(roles.get(`${engineerId.slice(3)} ${projectId}`)),
-    keyIsValid: (keyId) => Promise.resolve(validKeys.has(keyId)),
+    keyIsValid: ({ keyId }) => Promise.resolve(validKeys.has(keyId)),
     limits: { socketsPerKey: options.perKey ?? 100, socketsPerProject: options.perProject ?? 100 },
     allowedOrigins: ['https://app.example.test'],
     recheckMs: options.recheckMs ?? 60_000,
