@@ -91,7 +91,7 @@ onEachEngineSet('a feature whose agent is gone', (set) => {
     const { code, out } = await bob.nexus('feature', 'resume', 'login', '--restore-wip', '--json');
     expect([code, (JSON.parse(out) as { wip: object }).wip]).toEqual([
       0,
-      { state: 'restored', ref, files: ['src/login/errors.ts', 'src/login/form.ts'] },
+      { state: 'restored', ref, files: ['src/login/errors.ts', 'src/login/form.ts'], commits: 'merged' },
     ]);
     expect(bob.read('src/login/form.ts')).toBe(`first\n${'form\n'.repeat(5)}second\n`);
     expect(bob.read('src/login/errors.ts')).toBe('errors\n');

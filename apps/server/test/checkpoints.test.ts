@@ -130,6 +130,14 @@ onEachEngineSet('checkpoints', (set) => {
       expect((await eventsOf(lead, projectId)).filter(({ type }) => type === 'checkpoint_added')).toHaveLength(1);
     });
 
+    test('works for a bare client, which acts in its key’s default session', async () => {
+      const { id: ofMember } = await readyFeature(lead, projectId, 'g', ['g.ts']);
+      await crew.member.pickFeature({ projectId, slug: 'g' });
+      const { id: sessionId } = await crew.member.openSession({ projectId, body: { featureId: ofMember } });
+      const body = { sessionId, featureId: ofMember, context: { gitBranch: 'b', gitCommit: 'c', dirty: true }, type: 'manual' as const };
+      expect(await crew.member.saveCheckpoint({ projectId, body })).toMatchObject({ agent: 'default', activeClaims: ['g.ts'] });
+    });
+
     test('ten at once leave one latest, and each of them is kept', async () => {
       const saved = await Promise.all(Array.from({ length: 10 }, (_, at) => save(ann, { notes: `n${at}` })));
       expect(new Set(saved.map((one) => one?.id)).size).toBe(10);

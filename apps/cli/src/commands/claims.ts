@@ -6,6 +6,7 @@ import { exitCodes, usage } from '../errors.ts';
 import { asHolder } from '../held.ts';
 import type { Output } from '../output.ts';
 import { repositoryPaths } from '../paths.ts';
+import { keepAround } from '../takeover.ts';
 import { clean, clockTime, shortId, table } from '../text.ts';
 import { duration, orWait, type WaitOption, waitOption } from '../wait.ts';
 import { examples, type Runner, wholeNumber } from './command.ts';
@@ -80,6 +81,7 @@ export function addClaimsCommands(program: Command, run: Runner): void {
         const paths = await repositoryPaths(typed, cwd);
         const claim = () => client.claim({ projectId, body: { paths, ...defined({ fence, featureSlug: feature, reason }) } }, { session });
         const held = await orWait(context, { ...(wait === undefined ? {} : { wait }) }, session, { paths, ...defined({ reason }) }, claim);
+        await keepAround(context, await own.knownId());
         out.data(held, (result) => describeHeld('Claimed', result));
       },
     ),

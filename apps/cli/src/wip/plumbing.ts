@@ -5,6 +5,12 @@ type Options = { index?: string; stdin?: string; timeoutMs?: number };
 /** Who commits what Nexus keeps: no user's name is needed for it, and none is put under it. */
 const keeper = { NAME: 'Nexus', EMAIL: 'nexus@localhost' };
 
+/** Nobody's hooks and watchers run for it, no second index file is split off, and no line ending stands in its way. */
+const plainly = ['core.hooksPath=/dev/null', 'core.fsmonitor=false', 'core.splitIndex=false', 'core.safecrlf=false'].flatMap((one) => [
+  '-c',
+  one,
+]);
+
 /** Git's answer; undefined when it fails. With `index`, that file stands for the user's, which is not touched. */
 export function plumb(dir: string, args: string[], { index, stdin, timeoutMs = 30_000 }: Options = {}): Promise<string | undefined> {
   const { GIT_DIR: _dir, GIT_WORK_TREE: _tree, GIT_INDEX_FILE: _index, GIT_PREFIX: _prefix, ...inherited } = process.env;
@@ -19,8 +25,11 @@ export function plumb(dir: string, args: string[], { index, stdin, timeoutMs = 3
     ...(index === undefined ? {} : { GIT_INDEX_FILE: index }),
   };
   return new Promise((resolve) => {
-    const child = execFile('git', ['-C', dir, ...args], { timeout: timeoutMs, maxBuffer: 64 * 1024 * 1024, env }, (error, stdout) =>
-      resolve(error === null ? stdout.replace(/\n$/, '') : undefined),
+    const child = execFile(
+      'git',
+      ['-C', dir, ...plainly, ...args],
+      { timeout: timeoutMs, maxBuffer: 64 * 1024 * 1024, env },
+      (error, stdout) => resolve(error === null ? stdout.replace(/\n$/, '') : undefined),
     );
     // Git may have ended without reading.
     child.stdin?.on('error', () => undefined);

@@ -49,6 +49,12 @@ export async function restoreWip({ toplevel, gitDir }: Worktree, ref: string): P
   }
 }
 
+/** How a commit stands to this worktree's: in its history, beside it, or not in this repository at all. */
+export async function standingOf(toplevel: string, commit: string): Promise<'merged' | 'apart' | 'missing'> {
+  if ((await plumb(toplevel, ['cat-file', '-e', `${commit}^{commit}`])) === undefined) return 'missing';
+  return (await plumb(toplevel, ['merge-base', '--is-ancestor', commit, 'HEAD'])) === undefined ? 'apart' : 'merged';
+}
+
 /** In a repository without a commit there was nothing to write on. */
 const isWip = async (toplevel: string, commit: string): Promise<boolean> =>
   (await plumb(toplevel, ['log', '-1', '--format=%s', commit]))?.startsWith('nexus: uncommitted') === true;

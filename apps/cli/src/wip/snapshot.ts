@@ -1,7 +1,6 @@
 import { isWithin, overlaps, parseClaim } from '@nexus/paths';
-import { mkdirSync, rmSync } from 'node:fs';
+import { lstatSync, mkdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { dirtyPaths, runGit } from '../hook/dirty.ts';
 import { plumb } from './plumbing.ts';
 
 /** What of a worktree was not committed, as a commit beside all branches: its first parent is what it was written on. */
@@ -35,7 +34,7 @@ export async function snapshot({ toplevel, gitDir, sessionId, paths, except = []
   try {
     mkdirSync(dirname(index), { recursive: true });
     const base = (await plumb(toplevel, ['rev-parse', '--verify', '--quiet', 'HEAD^{commit}'])) ?? null;
-    await plumb(toplevel, ['read-tree', base ?? '--empty'], { index });
+    if ((await plumb(toplevel, ['read-tree', base ?? '--empty'], { index })) === undefined) return undefined;
     await add(toplevel, index, files);
     const tree = await plumb(toplevel, ['write-tree'], { index });
     if (tree === undefined) return undefined;
@@ -45,6 +44,7 @@ export async function snapshot({ toplevel, gitDir, sessionId, paths, except = []
     const parents = [base, as === 'left' ? before : undefined].flatMap((parent) => (parent ? ['-p', parent] : []));
     const commit = await plumb(toplevel, ['commit-tree', tree, ...parents, '-m', subject(as, sessionId)]);
     if (commit === undefined || (await plumb(toplevel, ['update-ref', ref, commit, before ?? ''])) === undefined) return undefined;
+    await forgetOld(toplevel);
     return { ref, commit, base, files };
   } finally {
     rmSync(index, { force: true });
@@ -76,9 +76,31 @@ async function add(toplevel: string, index: string, files: string[]): Promise<vo
 
 async function uncommitted(toplevel: string, paths: string[], except: string[]): Promise<string[]> {
   const [held, others] = [claimsOf(paths), claimsOf(except)];
-  const dirty = [...((await dirtyPaths(runGit, toplevel, 10_000))?.keys() ?? [])];
-  // A directory is a repository of its own that nobody has added.
-  return dirty.filter((path) => !path.endsWith('/') && covered(path, held) && !covered(path, others));
+  if (held.length === 0) return [];
+  const status = await plumb(toplevel, ['status', '--porcelain=v1', '-z', '--untracked-files=all', '--no-renames']);
+  const dirty = (status ?? '').split('\0').flatMap((entry) => (entry.length > 3 ? [entry.slice(3)] : []));
+  return dirty.filter((path) => covered(path, held) && !covered(path, others) && isKeepable(join(toplevel, path))).slice(0, most);
+}
+
+/** What is larger is no source. */
+const largest = 50 * 1024 * 1024;
+const most = 10_000;
+
+/** A directory here is a repository of its own, which nobody has added. */
+function isKeepable(path: string): boolean {
+  const stat = lstatSync(path, { throwIfNoEntry: false });
+  return stat === undefined || stat.isSymbolicLink() || (stat.isFile() && stat.size <= largest);
+}
+
+/** Far longer than anybody waits to take work over: a repository must not fill with refs. */
+const keptDays = 90;
+
+async function forgetOld(toplevel: string): Promise<void> {
+  const refs = (await plumb(toplevel, ['for-each-ref', '--format=%(committerdate:unix) %(refname)', 'refs/nexus/wip'])) ?? '';
+  for (const line of refs.split('\n')) {
+    const [seconds, ref] = line.split(' ');
+    if (ref !== undefined && Number(seconds) * 1000 < Date.now() - keptDays * 86_400_000) await plumb(toplevel, ['update-ref', '-d', ref]);
+  }
 }
 
 type Held = ReturnType<typeof claimsOf>;

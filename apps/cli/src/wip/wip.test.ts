@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, expect, test } from 'bun:test';
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { findWorktree, type Worktree } from '../git.ts';
 import { gitIn, makePlace, makeRepository, type Place } from '../testing/io.ts';
-import { findWip, restoreWip } from './restore.ts';
+import { findWip, restoreWip, standingOf } from './restore.ts';
 import { isKept, snapshot } from './snapshot.ts';
 
 const id = '00000000-0000-7000-8000-000000000001';
@@ -85,6 +85,21 @@ test('keeps nothing where nothing is uncommitted, and nothing of what others hol
   expect((await keep(['src/*.ts'], { except: ['src/a.ts'] }))?.files).toEqual(['src/b.ts', 'src/[id].ts']);
 });
 
+test('leaves out what is too large to be source, and forgets what nobody took over in a quarter of a year', async () => {
+  write('src/a.ts', 'x\n');
+  write('src/data.bin', '');
+  truncateSync(join(place.dir, 'src/data.bin'), 51 * 1024 * 1024);
+  const env = { ...process.env, GIT_COMMITTER_DATE: `${Math.floor(Date.now() / 1000) - 91 * 86_400} +0000` };
+  const [, tree = ''] = /^tree (\w+)/.exec(git('cat-file', '-p', 'HEAD')) ?? [];
+  const args = ['-C', place.dir, '-c', 'user.name=t', '-c', 'user.email=t@example.org', 'commit-tree', tree, '-m', 'old'];
+  const old = Bun.spawnSync(['git', ...args], { env })
+    .stdout.toString()
+    .trim();
+  git('update-ref', 'refs/nexus/wip/old', old);
+  expect((await keep(['src/']))?.files).toEqual(['src/a.ts']);
+  expect(git('for-each-ref', '--format=%(refname)', 'refs/nexus').trim()).toBe(`refs/nexus/wip/${id}`);
+});
+
 test('the same once more is the same commit; what was kept before a later look stays reachable', async () => {
   write('src/a.ts', 'one\n');
   const saved = await keep(['src/'], { as: 'saved' });
@@ -149,6 +164,10 @@ test('another clone of this machine brings it in, beside commits that came since
     expect([read('src/new.ts', clone), existsSync(join(clone, 'src/b.ts'))]).toEqual(['new\n', false]);
     expect(gitIn(clone, 'diff', '--cached')).toBe('');
     expect((await restoreWip(there, ref ?? '')).state).toBe('here');
+    const base = gitIn(place.dir, 'rev-parse', 'HEAD').trim();
+    expect(await standingOf(clone, base)).toBe('merged');
+    expect(await standingOf(clone, gitIn(clone, 'rev-parse', ref ?? '').trim())).toBe('apart');
+    expect(await standingOf(clone, 'c0ffee'.repeat(7).slice(0, 40))).toBe('missing');
   } finally {
     rmSync(clone, { recursive: true, force: true });
   }
