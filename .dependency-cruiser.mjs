@@ -19,6 +19,7 @@ const slices = [
   'waiting',
   'knowledge',
   'roadmap',
+  'transfer',
   'status',
 ];
 

@@ -14,14 +14,20 @@ export async function knownOf(client: Client, projectId: string, slug: string): 
 }
 
 const day = (at: string): string => at.slice(0, 10);
-const part = (name: string, text: string | null): string[] => (text ? ['', `${name}: ${cleanBlock(text).trim()}`] : []);
+const part = (name: string, text: string | null | undefined): string[] => (text ? ['', `${name}: ${cleanBlock(text).trim()}`] : []);
 
-function learningMarkdown({ kind, tags, scope, content, engineerName, createdAt }: Learning): string {
+type NoteText = Pick<Learning, 'kind' | 'tags' | 'scope' | 'content' | 'engineerName' | 'createdAt'>;
+type DecisionText = Pick<Decision, 'number' | 'title' | 'decision' | 'engineerName' | 'createdAt' | 'supersededBy'> & {
+  rationale?: string | null | undefined;
+  alternatives?: string | null | undefined;
+};
+
+function learningMarkdown({ kind, tags, scope, content, engineerName, createdAt }: NoteText): string {
   const marks = [kind, ...tags.map((tag) => `#${tag}`), ...(scope === 'project' ? ['project note'] : [])].map(clean).join(' ');
   return `${cleanBlock(content).trim()}\n\n— ${clean(engineerName)}, ${day(createdAt)}, ${marks}\n`;
 }
 
-function decisionMarkdown(decision: Decision): string {
+function decisionMarkdown(decision: DecisionText): string {
   const { number, title, rationale, alternatives, engineerName, createdAt, supersededBy } = decision;
   return [
     `## ${number}. ${clean(title)}${supersededBy === null ? '' : ' (replaced)'}`,
@@ -35,5 +41,5 @@ function decisionMarkdown(decision: Decision): string {
   ].join('\n');
 }
 
-export const learningsMarkdown = (learnings: Learning[]): string => ['# Learnings\n', ...learnings.map(learningMarkdown)].join('\n---\n\n');
-export const decisionsMarkdown = (decisions: Decision[]): string => ['# Decisions\n', ...decisions.map(decisionMarkdown)].join('\n');
+export const learningsMarkdown = (learnings: NoteText[]): string => ['# Learnings\n', ...learnings.map(learningMarkdown)].join('\n---\n\n');
+export const decisionsMarkdown = (decisions: DecisionText[]): string => ['# Decisions\n', ...decisions.map(decisionMarkdown)].join('\n');

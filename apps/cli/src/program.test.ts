@@ -101,6 +101,8 @@ describe('output', () => {
       ['learn'],
       ['decision', 'create'],
       ['search'],
+      ['import'],
+      ['project', 'export'],
       ['session', 'end'],
       ['keeper', 'status'],
     ]) {

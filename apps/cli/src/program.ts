@@ -5,6 +5,7 @@ import { addDecisionCommands } from './commands/decision.ts';
 import { addDoctorCommand } from './commands/doctor.ts';
 import { addFeatureCommands } from './commands/feature.ts';
 import { addGitHookCommand } from './commands/git-hook.ts';
+import { addImportCommand } from './commands/import.ts';
 import { addInstallCommands } from './commands/install.ts';
 import { addKeeperCommands } from './commands/keeper.ts';
 import { addLearnCommands } from './commands/learn.ts';
@@ -88,6 +89,7 @@ function buildProgram(io: Io, exitWith: (code: number) => void): Command {
   addSaveCommand(program, run);
   addRoadmapCommands(program, run);
   addClaimsCommands(program, run);
+  addImportCommand(program, run);
   addLearnCommands(program, run);
   addDecisionCommands(program, run);
   addSearchCommand(program, run);

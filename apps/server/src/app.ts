@@ -20,6 +20,7 @@ import { searchRoutes } from './search/index.ts';
 import { sessionsRoutes } from './sessions/index.ts';
 import { statusRoutes } from './status/index.ts';
 import { waitingRoutes } from './waiting/index.ts';
+import { transferRoutes } from './transfer/index.ts';
 
 export type AppOptions = {
   deps: Deps;
@@ -114,6 +115,7 @@ export function createApp({ deps, connection, closing }: AppOptions): Hono<HttpE
   knowledgeRoutes(route, deps);
   searchRoutes(route, deps);
   waitingRoutes(route, { waiting });
+  transferRoutes(route, deps);
   statusRoutes(route, { status, meta: { version, engines } });
 
   route(api.events, async ({ actor, query, raw }) => {

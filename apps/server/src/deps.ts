@@ -29,6 +29,7 @@ import { createSearch } from './search/index.ts';
 import { createCheckpoints, createSessions, projectsAlive, type Sessions } from './sessions/index.ts';
 import { createHealth, createStatus } from './status/index.ts';
 import { createDrain, createWaiting, type Drain } from './waiting/index.ts';
+import { createTransfer } from './transfer/index.ts';
 
 export type Deps = Awaited<ReturnType<typeof createDeps>>;
 export type Engines = { database: Database; leases: LeaseStore; bus: Bus };
@@ -141,6 +142,7 @@ export async function createDeps({
   const search = createSearch({ database });
   const learnings = createLearnings(needs);
   const decisions = createDecisions(needs);
+  const transfer = createTransfer({ database, ledger, projects });
   const catchUp = createCatchUp({ database, ledger, log });
   const drain: Drain = createDrain({ database, ledger, claims, pick, rules, membership: projects.membership, log });
   const waiting = createWaiting({ ...needs, deadlines, drain });
@@ -209,6 +211,7 @@ export async function createDeps({
     roadmap,
     search,
     learnings,
+    transfer,
     decisions,
     waiting,
     status,

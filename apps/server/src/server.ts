@@ -1,3 +1,4 @@
+import { MAX_IMPORT_BYTES } from '@nexus/contract';
 import { createApp } from './app.ts';
 import type { Deps } from './deps.ts';
 import type { SocketData } from './feed/index.ts';
@@ -17,7 +18,8 @@ export async function serve(deps: Deps): Promise<RunningServer> {
     port: config.port,
     hostname: config.host,
     idleTimeout: 60,
-    maxRequestBodySize: config.limits.bodyBytes * 4,
+    // Routes refuse what is too much for them, in the one form of all errors; this ends what no route would read.
+    maxRequestBodySize: Math.max(config.limits.bodyBytes * 4, MAX_IMPORT_BYTES * 2),
     fetch(request, listening) {
       if (socketPath.test(request.url)) return socket.upgrade(request, listening);
       return app.fetch(request);

@@ -73,6 +73,7 @@ const fields: Partial<Record<keyof typeof api, Record<string, unknown>>> = {
   addNote: { content: 'C', kind: 'note', tags: ['t'] },
   addDecision: { title: 'T', decision: 'D', rationale: 'R', alternatives: 'A', featureSlug: 'f', supersedes: '1' },
   joinQueue: { featureSlug: 'f', paths: ['a.ts'], reason: 'R', seconds: 1 },
+  importProject: { format: 'nexus-project/1', project: { name: 'P', policy: {} }, features: [], learnings: [], decisions: [] },
   wsTicket: { projectId: 'x' },
 };
 const nearly = (name: keyof typeof api) => {
@@ -175,6 +176,7 @@ onEachEngineSet('bad input', (set) => {
         'addLearning',
         'addNote',
         'addDecision',
+        'importProject',
       ] as const) {
         await expectRefused(name, api[name], { body: '' }, /./);
         await expectRefused(name, api[name], { body: '{}' }, /./);
@@ -183,7 +185,7 @@ onEachEngineSet('bad input', (set) => {
 
     test('one that is too large is 413, and its content type does not matter', async () => {
       for (const [name, route] of withBody) {
-        const { status, json } = await send(route, { body: JSON.stringify({ a: 'x'.repeat(300_000) }) });
+        const { status, json } = await send(route, { body: JSON.stringify({ a: 'x'.repeat(route.bodyBytes ?? 300_000) }) });
         expect([name, status, json?.error?.code]).toEqual([name, 413, 'PAYLOAD_TOO_LARGE']);
       }
       for (const type of ['text/plain', 'application/xml', 'multipart/form-data', '']) {

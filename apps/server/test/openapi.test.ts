@@ -238,6 +238,8 @@ onEachEngineSet('the API description', (set) => {
     await lead.getDecision({ ...p, decisionId: '1' });
     await lead.search({ ...p, query: { q: 'L' } });
     await lead.removeMember({ ...p, engineerId: engineer.id });
+    const { id: empty } = await lead.createProject({ body: { name: 'Empty', slug: 'empty' } });
+    await lead.importProject({ projectId: empty, body: await lead.exportProject({ ...p }) });
     await lead.events({ ...p, query: { after: '0' } });
     await lead.wsTicket({ body: { projectId } });
 

@@ -54,6 +54,7 @@ import { SearchPage, SearchQuery } from './search.ts';
 import { ActiveSession, EndSessionBody, Heartbeat, Heartbeats, HeartbeatsBody, OpenSessionBody, Session } from './sessions.ts';
 import { Meta, ProjectStatus } from './status.ts';
 import { JoinQueueBody, Wait } from './waits.ts';
+import { Imported, MAX_IMPORT_BYTES, ProjectExport } from './transfer.ts';
 
 /** Which rate limit a route counts against. `beat` is apart so that reads can never starve heartbeats. */
 export type RateClass = 'read' | 'write' | 'claim' | 'check' | 'beat' | 'register';
@@ -71,6 +72,10 @@ type RouteBase = {
   again?: true;
   errors: ErrorCode[];
   rate: RateClass;
+  /** Where more than the server's usual limit is taken. */
+  bodyBytes?: number;
+  /** Needs no key. */
+  open?: true;
   /** The least role a caller needs in the project. Absent: no project in the path. */
   role?: 'readonly' | 'member' | 'lead';
   /** Acts as a session. `needed`: made by default for a bare client; `optional`: used when named. */
@@ -725,6 +730,30 @@ export const api = {
     rate: 'read',
     scope: 'read',
     role: 'readonly',
+  }),
+
+  exportProject: route({
+    method: 'get',
+    path: `${P}/export`,
+    summary: 'Settings, features, learnings and decisions, to be restored elsewhere',
+    response: ProjectExport,
+    errors: [],
+    rate: 'claim',
+    scope: 'manage',
+    role: 'lead',
+  }),
+  importProject: route({
+    method: 'post',
+    path: `${P}/import`,
+    summary: 'Restore an export into a project that is empty: all of it, or nothing',
+    body: ProjectExport,
+    bodyBytes: MAX_IMPORT_BYTES,
+    response: Imported,
+    status: 201,
+    errors: ['ALREADY_EXISTS'],
+    rate: 'claim',
+    scope: 'manage',
+    role: 'lead',
   }),
 
   search: route({

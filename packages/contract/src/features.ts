@@ -11,8 +11,8 @@ export const Lane = z.enum(lanes);
 export type Lane = z.infer<typeof Lane>;
 
 export const Priority = z.number().min(-1e9).max(1e9).meta({ description: 'Within its lane, lowest first. Default: after the last one.' });
-const Spec = Text(64 * 1024);
-const DependsOn = z.array(Slug).max(50);
+export const Spec = Text(64 * 1024);
+export const DependsOn = z.array(Slug).max(50);
 
 export const Feature = z
   .object({
@@ -55,6 +55,8 @@ export const CreateFeatureBody = z.strictObject({
   priority: Priority.optional(),
   touches: ClaimInputs.default([]),
   dependsOn: DependsOn.default([]),
+  /** Offers it for picking in the same commit. */
+  ready: z.boolean().default(false),
 });
 export type CreateFeatureBody = z.input<typeof CreateFeatureBody>;
 

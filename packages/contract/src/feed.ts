@@ -4,6 +4,7 @@ import { Timestamp } from './common.ts';
 export const eventTypes = [
   'project_created',
   'project_updated',
+  'project_imported',
   'member_added',
   'member_updated',
   'member_removed',

@@ -14,3 +14,4 @@ export * from './search.ts';
 export * from './sessions.ts';
 export * from './status.ts';
 export * from './waits.ts';
+export * from './transfer.ts';

@@ -26,13 +26,19 @@ export const ProjectPolicy = z
 export type ProjectPolicy = z.infer<typeof ProjectPolicy>;
 export const defaultPolicy: ProjectPolicy = { edits: 'claim', brief: [], derived: [] };
 
+export const PolicyChange = z.strictObject({
+  edits: z.enum(editPolicies).optional(),
+  brief: PathList.optional(),
+  derived: PathList.optional(),
+});
+
 export const UpdateProjectBody = z
   .strictObject({
     name: Line(120).optional(),
     repoUrl: Text(1000).nullish(),
     repoPath: Text(1000).nullish(),
     defaultBranch: Line(255).optional(),
-    policy: z.strictObject({ edits: z.enum(editPolicies).optional(), brief: PathList.optional(), derived: PathList.optional() }).optional(),
+    policy: PolicyChange.optional(),
   })
   .refine((body) => Object.keys(body).length > 0, 'Name at least one field to change.');
 

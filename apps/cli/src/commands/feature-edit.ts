@@ -39,13 +39,12 @@ export function addFeatureEditing(feature: Command, run: Runner): void {
     run(async (context, options: CreateOptions) => {
       const body = await createBody(context, options);
       const { id: projectId, client } = await context.project();
-      const created = await client.createFeature({ projectId, body });
-      if (created.touches.length === 0)
+      const created = await client.createFeature({ projectId, body: options.ready ? { ...body, ready: true } : body });
+      if (created.touches.length === 0 && !created.warnings?.length)
         context.out.warn('it touches no paths, so picking it protects nothing: `nexus feature edit --touches <path>`');
-      const result = options.ready ? await client.readyFeature({ projectId, slug: created.slug }) : created;
-      context.out.data(result, (shown) => `Created ${clean(shown.slug)} (${shown.status})`);
+      context.out.data(created, (shown) => `Created ${clean(shown.slug)} (${shown.status})`);
       for (const warning of created.warnings ?? []) context.out.warn(clean(warning));
-      if (result.status === 'draft') context.out.note(`Next: \`nexus feature ready ${clean(created.slug)}\` offers it for picking.`);
+      if (created.status === 'draft') context.out.note(`Next: \`nexus feature ready ${clean(created.slug)}\` offers it for picking.`);
     }),
   );
 

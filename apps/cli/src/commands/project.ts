@@ -11,6 +11,7 @@ import { clean, clockTime, table } from '../text.ts';
 import { examples, type Runner, wholeNumber } from './command.ts';
 import { slugOf } from './feature-edit.ts';
 import { defined } from './feature-read.ts';
+import { addTransferCommands } from './transfer.ts';
 
 type CreateOptions = { slug?: string; repoUrl?: string; defaultBranch?: string; link: boolean };
 type PolicyOptions = { edits?: ProjectPolicy['edits']; brief?: string; derived?: string };
@@ -154,6 +155,7 @@ export function addProjectCommands(program: Command, run: Runner): void {
       context.out.data(await client.addMember({ projectId, body }), (member) => `Added ${clean(engineer)} as ${member.role}`);
     }),
   );
+  addTransferCommands(project, run);
 }
 
 type NewProject = { name: string | undefined; slug?: string | undefined; repoUrl?: string | undefined; defaultBranch?: string | undefined };

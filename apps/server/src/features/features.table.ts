@@ -26,6 +26,8 @@ export const features = pgTable(
     interrupted: boolean('interrupted').notNull().default(false),
     /** The open hold that stands for it; set exactly while it is active. */
     holdId: uuid('hold_id'),
+    /** Who wrote it before it was imported: `createdBy` is then who did that. */
+    author: jsonb('author').$type<{ name: string; email: string }>(),
     createdBy: uuid('created_by')
       .notNull()
       .references(() => engineers.id),

@@ -89,7 +89,9 @@ export function createFeatures({ database, ledger, claims, rules, deadlines }: N
       });
       await indexSpec(tx, actor.projectId, { id, title: body.title, spec: body.spec, createdBy: actor.engineer.id });
       at.emit({ type: 'feature_created', feature: { id, slug: body.slug, title: body.title }, data: { lane, priority, touches } });
-      return view(await require(tx, actor.projectId, body.slug));
+      return body.ready
+        ? offer(tx, at, await require(tx, actor.projectId, body.slug))
+        : view(await require(tx, actor.projectId, body.slug));
     });
   }
 
@@ -222,11 +224,15 @@ export function createFeatures({ database, ledger, claims, rules, deadlines }: N
       const row = await require(tx, actor.projectId, slug);
       if (row.status === 'ready') return view(row);
       if (row.status !== 'draft') throw illegal(row, 'Only a draft becomes ready.');
-      await moveOn(tx, [row.id], ['draft'], { status: 'ready', holdId: null, claimedBy: null, interrupted: false });
-      at.emit({ type: 'feature_updated', feature: brief(row), data: { field: 'status', oldValue: 'draft', newValue: 'ready' } });
-      const warnings = row.touches.length === 0 ? ['It touches no paths: whoever picks it is protected from nobody.'] : [];
-      return view(await require(tx, actor.projectId, slug), warnings);
+      return offer(tx, at, row);
     });
+  }
+
+  async function offer(tx: Queryable, at: Change, row: FeatureRow): Promise<Feature> {
+    await moveOn(tx, [row.id], ['draft'], { status: 'ready', holdId: null, claimedBy: null, interrupted: false });
+    at.emit({ type: 'feature_updated', feature: brief(row), data: { field: 'status', oldValue: 'draft', newValue: 'ready' } });
+    const warnings = row.touches.length === 0 ? ['It touches no paths: whoever picks it is protected from nobody.'] : [];
+    return view(await require(tx, row.projectId, row.slug), warnings);
   }
 
   async function get(projectId: string, slug: string): Promise<Feature> {

@@ -141,7 +141,7 @@ export function createRouter(needs: RouterNeeds) {
       const params = c.req.param() as Record<string, string>;
       // No name has a NUL, and PostgreSQL takes none.
       if (Object.values(params).some((value) => value.includes('\u0000'))) throw notFound();
-      const text = definition.body ? await readText(c, needs.maxBodyBytes) : '';
+      const text = definition.body ? await readText(c, definition.bodyBytes ?? needs.maxBodyBytes) : '';
 
       const caller: Caller | undefined = principal && { ...principal, idempotency: idempotencyOf(c, definition, text) };
       const found = caller && definition.role && (await inProject(caller, params['projectId'] ?? '', definition, c));

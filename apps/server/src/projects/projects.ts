@@ -183,19 +183,26 @@ export function createProjects({ database, bus, ledger }: { database: Database; 
   }
 
   async function update(actor: Actor, body: z.output<typeof UpdateProjectBody>): Promise<Project> {
-    const changed = await ledger.change(actor, 'project', async (tx, at) => {
-      const before = await one(tx, actor.projectId);
-      const { policy, ...fields } = body;
-      const given = Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
-      const set = Object.fromEntries(Object.entries(policy ?? {}).filter(([, value]) => value !== undefined));
-      await updateProject(tx, { ...before, ...given, policy: { ...before.policy, ...set } });
-      at.emit({ type: 'project_updated', data: { fields: Object.keys(body) } });
-      return one(tx, actor.projectId);
-    });
-    bus.publish('auth', `rules ${actor.projectId}`);
-    ruled.delete(actor.projectId);
+    const changed = await ledger.change(actor, 'project', (tx, at) => change(tx, at, body));
+    rulesChanged(actor.projectId);
     return changed;
   }
 
-  return { membership, create, list, get, add, join, setRole, leave, memberChanged, rules, update };
+  /** In a transaction of another slice; that calls `rulesChanged` after its commit. */
+  async function change(tx: Queryable, at: Change, body: z.output<typeof UpdateProjectBody>): Promise<Project> {
+    const before = await one(tx, at.projectId);
+    const { policy, ...fields } = body;
+    const given = Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
+    const set = Object.fromEntries(Object.entries(policy ?? {}).filter(([, value]) => value !== undefined));
+    await updateProject(tx, { ...before, ...given, policy: { ...before.policy, ...set } });
+    at.emit({ type: 'project_updated', data: { fields: Object.keys(body) } });
+    return one(tx, at.projectId);
+  }
+
+  function rulesChanged(projectId: string): void {
+    bus.publish('auth', `rules ${projectId}`);
+    ruled.delete(projectId);
+  }
+
+  return { membership, create, list, get, add, join, setRole, leave, memberChanged, rules, update, change, rulesChanged };
 }

@@ -1,0 +1,2 @@
+export { createTransfer } from './transfer.ts';
+export { transferRoutes } from './transfer.routes.ts';
