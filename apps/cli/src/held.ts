@@ -3,6 +3,7 @@ import type { Feature } from '@nexus/contract';
 import { exportFeature, exportHandover, exportKnown, removeExport } from './active.ts';
 import type { Context } from './context.ts';
 import { CliError, usage } from './errors.ts';
+import { checkoutOf, lacking, pullFirst } from './finished.ts';
 import { handoverFacts, handoverMarkdown } from './handover.ts';
 import { knownOf } from './known.ts';
 import { type LeftWip, takeOver, tellWip } from './takeover.ts';
@@ -65,7 +66,9 @@ export async function tellPicked(
   const { out } = context;
   const wip = await takeOver(context, feature, { restore: restoreWip });
   const specPath = await exported(context, feature, wip);
-  out.data({ ...feature, specPath, ...(feature.left ? { wip } : {}) }, () => {
+  const checkout = await checkoutOf(context);
+  const finished = checkout && feature.finished ? await lacking(checkout, feature.finished) : [];
+  out.data({ ...feature, finished, specPath, ...(feature.left ? { wip } : {}) }, () => {
     const facts: [string, string][] = [
       ['fence', String(feature.fence ?? '-')],
       ['session', feature.heldBy ? `${shortId(feature.heldBy.sessionId)} (${clean(feature.heldBy.agent)})` : '-'],
@@ -77,6 +80,7 @@ export async function tellPicked(
     return [`${verb} ${out.paint('bold', clean(feature.slug))}: ${clean(feature.title)}`, ...lines].join('\n');
   });
   for (const warning of feature.warnings ?? []) out.warn(clean(warning));
+  for (const one of finished) out.warn(pullFirst(one));
   tellWip(context, feature, wip, restoreWip);
   out.note(`Next: work, commit, then \`nexus feature done ${clean(feature.slug)}\`.`);
 }

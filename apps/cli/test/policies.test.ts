@@ -3,7 +3,7 @@ import type { Client } from '@nexus/client';
 import { join } from 'node:path';
 import { eventually, readyFeature, startServer, type TestServer } from '../../server/test/harness.ts';
 import { homeEnv, type Ran, runHere } from '../src/testing/io.ts';
-import { append, type Machine, makeFolder, makeMachine, makeRepository } from './lib/hook-world.ts';
+import { append, git, type Machine, makeFolder, makeMachine, makeRepository } from './lib/hook-world.ts';
 
 let server: TestServer;
 let lead: Client;
@@ -33,12 +33,13 @@ afterEach(() => {
 });
 
 /** The `nexus` command of a terminal in this checkout. */
-const nexus = (terminal: string, ...args: string[]): Promise<Ran> =>
+const nexus = (terminal: string, ...args: string[]): Promise<Ran> => nexusOf(lead, repo, terminal, ...args);
+const nexusOf = (who: Client, cwd: string, terminal: string, ...args: string[]): Promise<Ran> =>
   runHere(args, {
-    cwd: repo,
+    cwd,
     env: {
       ...homeEnv(join(folder.dir, 'ann')),
-      NEXUS_TOKEN: lead.options.apiKey ?? '',
+      NEXUS_TOKEN: who.options.apiKey ?? '',
       NEXUS_AGENT: 'test',
       NEXUS_AGENT_SESSION: terminal,
       NEXUS_NO_KEEPER: '1',
@@ -64,5 +65,60 @@ describe('a terminal that ends its session', () => {
     expect((await nexus('t', 'session', 'end')).out).toContain('parked api');
     expect(await lead.getFeature({ projectId, slug: 'api' })).toMatchObject({ status: 'active', heldBy: { parked: true } });
     expect(await lead.getFeature({ projectId, slug: 'docs' })).toMatchObject({ status: 'ready' });
+  });
+});
+
+describe('what somebody finished', () => {
+  /** Bob takes a feature in a clone of his own, commits and is done. Answers the clone. */
+  async function finish(slug: string, paths: string[]): Promise<string> {
+    const clone = join(folder.dir, `bob-${slug}`);
+    git(folder.dir, 'clone', '-q', repo, clone);
+    await readyFeature(lead, projectId, slug, paths);
+    expect((await nexusOf(bob, clone, slug, 'feature', 'pick', slug)).err).not.toContain('pull first');
+    for (const path of paths) append(clone, path, `${slug}\n`);
+    git(clone, 'commit', '-qam', slug);
+    expect((await nexusOf(bob, clone, slug, 'feature', 'done')).code).toBe(0);
+    return clone;
+  }
+  const commitIn = (dir: string): string => git(dir, 'rev-parse', 'HEAD').trim().slice(0, 10);
+
+  test('is to be pulled first: the guard says so once, and lets the edit through', async () => {
+    const clone = await finish('api', ['src/a.ts']);
+    const ann = here.agent(repo);
+    const told = await ann.edit('src/a.ts');
+    expect(told).toEqual({
+      context: `Nexus: pull first: src/a.ts was finished in ${commitIn(clone)} by Bob (test, feature api), which this checkout lacks.`,
+    });
+    await ann.bash('nexus claims release');
+    await lead.releaseClaims({ projectId }, { session: `claude:${ann.sessionId}` });
+    expect(await ann.edit('src/a.ts')).toEqual({});
+    expect(await ann.edit('src/b.ts')).toEqual({});
+  });
+
+  test('is told by pick and check, until it is pulled', async () => {
+    const clone = await finish('api', ['src/a.ts']);
+    await readyFeature(lead, projectId, 'more', ['src/']);
+    const line = `pull first: src/a.ts was finished in ${commitIn(clone)} by Bob (test, feature api)`;
+    expect((await nexus('t', 'feature', 'pick', 'more')).err).toContain(line);
+    expect((await nexus('t', 'claims', 'check', 'src/a.ts')).out).toContain(line);
+    git(repo, 'pull', '-q', clone, 'main');
+    expect((await nexus('t', 'claims', 'check', 'src/a.ts')).out).not.toContain('pull first');
+    expect(JSON.parse((await nexus('t', 'feature', 'pick', 'more', '--json')).out)).toMatchObject({ finished: [] });
+  });
+
+  test('is here under another name once it was squashed, and nothing when it changed nothing', async () => {
+    const clone = await finish('api', ['src/a.ts']);
+    git(repo, 'fetch', '-q', clone, 'main');
+    git(repo, 'merge', '-q', '--squash', 'FETCH_HEAD');
+    git(repo, 'commit', '-qm', 'squashed');
+    append(repo, 'src/a.ts', 'later');
+    git(repo, 'commit', '-qam', 'later');
+    const ann = here.agent(repo);
+    expect(await ann.edit('src/a.ts')).toEqual({});
+    await readyFeature(lead, projectId, 'idle', ['docs/']);
+    git(clone, 'commit', '-q', '--allow-empty', '-m', 'elsewhere');
+    await nexusOf(bob, clone, 'idle', 'feature', 'pick', 'idle');
+    await nexusOf(bob, clone, 'idle', 'feature', 'release', 'idle');
+    expect(await ann.edit('docs/x.md')).toEqual({});
   });
 });

@@ -109,7 +109,7 @@ export function createApp({ deps, connection, closing }: AppOptions): Hono<HttpE
   projectsRoutes(route, { projects });
   sessionsRoutes(route, { sessions, checkpoints });
   recoveryRoutes(route, { recovery });
-  featuresRoutes(route, { features, pick, endings });
+  featuresRoutes(route, { features, pick, endings, checks });
   claimsRoutes(route, { claims, checks });
   roadmapRoutes(route, { roadmap });
   knowledgeRoutes(route, deps);

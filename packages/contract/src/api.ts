@@ -23,6 +23,7 @@ import {
   ForceReleaseBody,
   HoldActionBody,
   ListFeaturesQuery,
+  PickBody,
   PickNextBody,
   UpdateFeatureBody,
 } from './features.ts';
@@ -459,6 +460,7 @@ export const api = {
     method: 'post',
     path: `${F}/pick`,
     summary: 'Take the feature and every path it touches, or none',
+    body: PickBody,
     response: Feature,
     errors: [
       'FILE_ALREADY_CLAIMED',
@@ -514,6 +516,7 @@ export const api = {
     method: 'post',
     path: `${F}/resume`,
     summary: 'Adopt an interrupted or parked feature under a new fence',
+    body: PickBody,
     response: Feature,
     errors: ['FILE_ALREADY_CLAIMED', 'QUEUED_AHEAD', 'TOO_MANY_GLOBS', 'INVALID_STATUS_TRANSITION', 'SESSION_LOST'],
     rate: 'claim',

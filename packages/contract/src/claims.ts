@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { ClaimInputs, Fence, Line, Slug, Timestamp } from './common.ts';
-import { Conflict } from './errors.ts';
+import { ClaimInputs, Commit, Fence, Line, Slug, Timestamp } from './common.ts';
+import { Conflict, Finished } from './errors.ts';
 
 export const Claim = z
   .object({
@@ -25,7 +25,11 @@ export type Claim = z.infer<typeof Claim>;
 export const Refreshed = z.object({ refreshed: z.array(z.string()), notOwned: z.array(z.string()) }).meta({ id: 'Refreshed' });
 export const RefreshBody = z.strictObject({ paths: ClaimInputs.optional() }).prefault({});
 
-export const CheckBody = z.strictObject({ paths: ClaimInputs.min(1) });
+export const CheckBody = z.strictObject({
+  paths: ClaimInputs.min(1),
+  /** The commit that the caller's checkout is at: the answer then tells where the paths were finished since. */
+  head: Commit.optional(),
+});
 export const Check = z
   .object({
     /** In the order asked; an explicit glob with braces has an entry for each alternative. */
@@ -35,6 +39,8 @@ export const Check = z
         /** `mine`: this session or an ancestor holds it, strongly enough. `held`: conflicts name by whom. */
         state: z.enum(['free', 'mine', 'held']),
         conflicts: z.array(Conflict),
+        /** Where `head` was named: commits of the last 30 days that the path was given back at, latest first. */
+        finished: z.array(Finished).optional(),
       }),
     ),
     /** The answer came from the ledger because the lease store is away. */
@@ -74,6 +80,8 @@ export const ReleaseClaimsBody = z
     /** Gives these back; without it the whole ad hoc hold ends. */
     paths: ClaimInputs.min(1).optional(),
     fence: Fence.optional(),
+    /** The commit that has the work on them: later takers are told of it. */
+    commit: Commit.optional(),
   })
   .prefault({});
 

@@ -61,4 +61,7 @@ export const MAX_GLOBS_PER_HOLD = 32;
 export const MAX_GLOBS_PER_PROJECT = 128;
 export const ClaimInputs = z.array(ClaimInput).max(MAX_CLAIMS_PER_HOLD);
 
+/** A git commit, by its whole name. */
+export const Commit = z.string().regex(/^(?:[0-9a-f]{40}|[0-9a-f]{64})$/, 'A commit is named in full: 40 or 64 hexadecimal digits.');
+
 export const Fence = z.number().int().positive().meta({ description: 'The number of a hold; grows with each hold of the project.' });

@@ -65,6 +65,20 @@ export const Conflict = z
   .meta({ id: 'Conflict' });
 export type Conflict = z.infer<typeof Conflict>;
 
+/** A path that somebody finished with: whoever takes it next should have that commit. */
+export const Finished = z
+  .object({
+    path: z.string(),
+    commit: z.string(),
+    at: z.string(),
+    engineerName: z.string(),
+    agent: z.string(),
+    sessionId: z.string(),
+    featureSlug: z.string().nullable(),
+  })
+  .meta({ id: 'Finished' });
+export type Finished = z.infer<typeof Finished>;
+
 export const ErrorBody = z
   .object({
     error: z.object({

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { Checkpoint, LeftBehind } from './checkpoints.ts';
-import { ClaimInputs, Fence, Line, PageQuery, Slug, Text, Timestamp } from './common.ts';
-import { Conflict } from './errors.ts';
+import { ClaimInputs, Commit, Fence, Line, PageQuery, Slug, Text, Timestamp } from './common.ts';
+import { Conflict, Finished } from './errors.ts';
 
 export const featureStatuses = ['draft', 'ready', 'active', 'done', 'cancelled'] as const;
 export type FeatureStatus = (typeof featureStatuses)[number];
@@ -41,6 +41,8 @@ export const Feature = z
     checkpoint: Checkpoint.optional(),
     /** Who left it interrupted or parked, until it is finished or given back; where `checkpoint` is. */
     left: LeftBehind.optional(),
+    /** In the answer to a pick that names its `head`: where its paths were finished elsewhere, latest first. */
+    finished: z.array(Finished).optional(),
     /** What the caller should know though the call succeeded. */
     warnings: z.array(z.string()).optional(),
   })
@@ -84,8 +86,16 @@ export const AvailableFeature = Feature.extend({
 }).meta({ id: 'AvailableFeature' });
 export type AvailableFeature = z.infer<typeof AvailableFeature>;
 
-export const HoldActionBody = z.strictObject({ fence: Fence.optional() }).prefault({});
-export const PickNextBody = z.strictObject({ lane: Lane.optional() }).prefault({});
+export const HoldActionBody = z
+  .strictObject({
+    fence: Fence.optional(),
+    /** The commit that has the work: whoever takes the paths next is told of it. */
+    commit: Commit.optional(),
+  })
+  .prefault({});
+/** `head`: the commit that the caller's checkout is at. */
+export const PickBody = z.strictObject({ head: Commit.optional() }).prefault({});
+export const PickNextBody = z.strictObject({ lane: Lane.optional(), head: Commit.optional() }).prefault({});
 export const ForceReleaseBody = z.strictObject({
   /** The fence of the hold to end, as `nexus feature show` prints it: so that nobody breaks a newer hold by mistake. */
   fence: Fence,

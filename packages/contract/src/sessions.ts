@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { isStorable, Line, Slug, Timestamp } from './common.ts';
+import { Commit, isStorable, Line, Slug, Timestamp } from './common.ts';
 
 export const sessionStatuses = ['active', 'stale', 'lost', 'ended'] as const;
 export const sessionEndReasons = ['ended', 'died'] as const;
@@ -100,5 +100,7 @@ export const EndSessionBody = z
     reason: z.enum(sessionEndReasons).default('ended'),
     /** Features whose work is not committed: their holds are parked for 24 h. */
     unlanded: z.array(Slug).max(100).default([]),
+    /** The commit that has the work on what is released. */
+    commit: Commit.optional(),
   })
   .prefault({});

@@ -1,8 +1,10 @@
+import type { Client } from '@nexus/client';
 import type { Check, Claim, HeldPaths } from '@nexus/contract';
 import type { Command } from 'commander';
 import type { z } from 'zod';
 import { describeConflicts } from '../conflicts.ts';
 import { exitCodes, usage } from '../errors.ts';
+import { checkoutOf, commitOf, headBody, lacking, pullFirst } from '../finished.ts';
 import { asHolder } from '../held.ts';
 import type { Output } from '../output.ts';
 import { repositoryPaths } from '../paths.ts';
@@ -44,10 +46,14 @@ export function addClaimsCommands(program: Command, run: Runner): void {
     'nexus claims check src/auth/login.ts src/auth/session.ts',
     "nexus claims check 'src/**/*.ts'",
   ).action(
-    run(async ({ project, sessions, out, cwd, exitWith }, typed: string[]) => {
+    run(async (context, typed: string[]) => {
+      const { project, sessions, out, cwd, exitWith } = context;
       const { id: projectId, client } = await project();
       const paths = await repositoryPaths(typed, cwd);
-      const check = await client.checkClaims({ projectId, body: { paths } }, { session: await (await sessions()).knownId() });
+      const body = { paths, ...(await headBody(context)) };
+      const check = await client.checkClaims({ projectId, body }, { session: await (await sessions()).knownId() });
+      const checkout = await checkoutOf(context);
+      if (checkout) for (const one of check.paths) one.finished = await lacking(checkout, one.finished ?? []);
       out.data(check, describeCheck);
       if (check.paths.some(({ state }) => state === 'held')) exitWith(exitCodes.conflict);
     }),
@@ -101,7 +107,11 @@ export function addClaimsCommands(program: Command, run: Runner): void {
         throw usage('Name the paths that the hold shall give back. A whole feature goes with `nexus feature release`.');
       const { id: projectId, client } = await context.project();
       const paths = typed.length === 0 ? undefined : await repositoryPaths(typed, context.cwd);
-      const held = await asHolder(context, (session) => client.releaseClaims({ projectId, body: defined({ paths, fence }) }, { session }));
+      const checkout = await checkoutOf(context);
+      const held = await asHolder(context, async (session) => {
+        const commit = checkout && (await commitOf(checkout, paths ?? (await adHocPaths(client, projectId, session))));
+        return client.releaseClaims({ projectId, body: defined({ paths, fence, commit }) }, { session });
+      });
       context.out.data(held, (result) => describeHeld('Released', result));
     }),
   );
@@ -119,6 +129,11 @@ export function addClaimsCommands(program: Command, run: Runner): void {
       );
     }),
   );
+}
+
+async function adHocPaths(client: Client, projectId: string, session: string): Promise<string[]> {
+  const held = await client.myClaims({ projectId }, { session }).catch(() => []);
+  return held.filter(({ featureSlug, mode }) => featureSlug === null && mode === 'write').map(({ filePath }) => filePath);
 }
 
 function showClaims(out: Output, claims: Claim[]): void {
@@ -139,9 +154,10 @@ const row = (claim: Claim): string[] => [
 ];
 
 function describeCheck({ paths, degraded }: z.infer<typeof Check>): string {
-  const lines = paths.flatMap(({ path, state, conflicts }) => [
+  const lines = paths.flatMap(({ path, state, conflicts, finished }) => [
     `${state.padEnd(4)}  ${clean(path)}`,
     ...(conflicts.length > 0 ? [describeConflicts(conflicts)] : []),
+    ...(finished ?? []).map((one) => `    ${pullFirst(one)}`),
   ]);
   return [...lines, ...(degraded ? ['(answered from the ledger: the lease store is away)'] : [])].join('\n');
 }

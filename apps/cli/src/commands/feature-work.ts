@@ -1,6 +1,7 @@
 import type { Feature, Lane } from '@nexus/contract';
 import type { Command } from 'commander';
 import type { Context } from '../context.ts';
+import { headBody, workOf } from '../finished.ts';
 import { asHolder, dropExport, heldSlug, sessionForChange, tellPicked } from '../held.ts';
 import { clean } from '../text.ts';
 import { duration, orWait, type WaitOption, waitOption } from '../wait.ts';
@@ -23,7 +24,8 @@ export function addFeatureWork(feature: Command, run: Runner): void {
     run(async (context, slug: string, options: WaitOption) => {
       const { id: projectId, client } = await context.project();
       const session = await (await context.sessions()).openId();
-      const pick = () => client.pickFeature({ projectId, slug }, { session });
+      const body = await headBody(context);
+      const pick = () => client.pickFeature({ projectId, slug, body }, { session });
       await tellPicked(context, await orWait(context, options, session, { featureSlug: slug }, pick), 'Picked');
     }),
   );
@@ -36,7 +38,7 @@ export function addFeatureWork(feature: Command, run: Runner): void {
     run(async (context, options: { lane?: Lane }) => {
       const { id: projectId, client } = await context.project();
       const session = await (await context.sessions()).openId();
-      const body = options.lane === undefined ? {} : { lane: options.lane };
+      const body = { ...(options.lane === undefined ? {} : { lane: options.lane }), ...(await headBody(context)) };
       await tellPicked(context, await client.pickNext({ projectId, body }, { session }), 'Picked');
     }),
   );
@@ -53,7 +55,8 @@ export function addFeatureWork(feature: Command, run: Runner): void {
     run(async (context, slug: string, options: { restoreWip?: boolean }) => {
       const { id: projectId, client } = await context.project();
       const session = await (await context.sessions()).openId();
-      await tellPicked(context, await client.resumeFeature({ projectId, slug }, { session }), 'Resumed', options);
+      const body = await headBody(context);
+      await tellPicked(context, await client.resumeFeature({ projectId, slug, body }, { session }), 'Resumed', options);
     }),
   );
 
@@ -99,13 +102,14 @@ export function addFeatureWork(feature: Command, run: Runner): void {
 
 async function endHold(context: Context, verb: 'release' | 'done' | 'cancel', slug: string, { fence }: HoldOptions): Promise<Feature> {
   const { id: projectId, client } = await context.project();
-  const input = { projectId, slug, body: fence === undefined ? {} : { fence } };
+  const body = fence === undefined ? {} : { fence };
+  const bodyOf = async (session: string) => ({ ...body, ...(await workOf(context, session, slug)) });
   switch (verb) {
     case 'release':
-      return asHolder(context, (session) => client.releaseFeature(input, { session }));
+      return asHolder(context, async (session) => client.releaseFeature({ projectId, slug, body: await bodyOf(session) }, { session }));
     case 'done':
-      return asHolder(context, (session) => client.doneFeature(input, { session }));
+      return asHolder(context, async (session) => client.doneFeature({ projectId, slug, body: await bodyOf(session) }, { session }));
     case 'cancel':
-      return client.cancelFeature(input, { session: await sessionForChange(context, slug) });
+      return client.cancelFeature({ projectId, slug, body }, { session: await sessionForChange(context, slug) });
   }
 }

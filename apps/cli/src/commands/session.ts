@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import type { z } from 'zod';
 import type { Context } from '../context.ts';
 import { dropExport } from '../held.ts';
+import { checkoutOf, commitOf } from '../finished.ts';
 import { runGit } from '../hook/dirty.ts';
 import { unlandedOf } from '../hook/unlanded.ts';
 import { CliError } from '../errors.ts';
@@ -11,6 +12,7 @@ import { clean, fromNow, shortId, table } from '../text.ts';
 import { keepWork } from '../wip/keep.ts';
 import { moment } from '../conflicts.ts';
 import { collected, examples, type Runner } from './command.ts';
+import { defined } from './feature-read.ts';
 
 export function addSessionCommands(program: Command, run: Runner): void {
   const session = examples(
@@ -90,7 +92,11 @@ export function addSessionCommands(program: Command, run: Runner): void {
         ));
       const unlanded = [...new Set([...(options.unlanded ?? []), ...(unfinished ?? [])])];
       if (unlanded.length > 0) await keepUnlanded(context, sessionId);
-      const ended = await client.endSession({ projectId, sessionId, body: { reason: 'ended', unlanded } }, { session: sessionId });
+      const checkout = await checkoutOf(context);
+      const mine = claims.filter((claim) => claim.sessionId === sessionId && claim.mode === 'write').map(({ filePath }) => filePath);
+      const commit = checkout && (await commitOf(checkout, mine));
+      const body = { reason: 'ended' as const, unlanded, ...defined({ commit }) };
+      const ended = await client.endSession({ projectId, sessionId, body }, { session: sessionId });
       await sessions.forget();
       for (const slug of held.filter((one) => !unlanded.includes(one))) await dropExport(context, slug);
       const parked = held.filter((slug) => unlanded.includes(slug));

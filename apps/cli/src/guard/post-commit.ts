@@ -24,6 +24,7 @@ export async function giveBackBrief(context: Context, guard: Guard): Promise<str
   // A feature's own paths stay with it: somebody declared them.
   const held = mine.filter((claim) => claim.featureSlug === null && claimOf(claim.filePath).some(({ node }) => nodes.has(node)));
   const paths = held.map(({ filePath }) => filePath);
-  if (paths.length > 0) await client.releaseClaims({ projectId, body: { paths } }, { session });
+  const commit = (await git(['rev-parse', 'HEAD'])).trim();
+  if (paths.length > 0) await client.releaseClaims({ projectId, body: { paths, commit } }, { session });
   return paths;
 }

@@ -18,6 +18,8 @@ export type Actor = {
   turn: number;
   /** Paths that were denied, and when last: their fate is of interest until they are free. */
   denied: Map<string, { turn: number; holder: string }>;
+  /** `commit path` that it was told to pull first. */
+  told: Set<string>;
   /** To be told with the next answer that the agent reads. */
   news: string[];
   committed: boolean;

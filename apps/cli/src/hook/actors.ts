@@ -138,6 +138,7 @@ export function createActors({ clientFor, keeping, now, log }: ActorNeeds): Acto
       pid,
       turn: 0,
       denied: new Map(),
+      told: new Set(),
       news: [],
       committed: false,
       hinted: false,

@@ -1,5 +1,6 @@
 import type { ProjectPolicy } from '@nexus/contract';
 import { isGlob, isListed } from '@nexus/paths';
+import { commitOf } from '../finished.ts';
 import type { Actor } from './actor.ts';
 import { dirtyPaths, type RunGit } from './dirty.ts';
 import { foldedNode } from './guard.ts';
@@ -19,5 +20,7 @@ export async function giveBackBrief(actor: Actor, { worktree }: Place, { brief }
   const paths = adHoc.flatMap(({ fence }) => own.pathsOf(fence)).filter((path) => isBrief(path) && !uncommitted.has(foldedNode(path)));
   if (paths.length === 0) return;
   own.doubt();
-  await client.releaseClaims({ projectId: project.projectId, body: { paths } }, { session: session.id });
+  const commit = await commitOf({ run, toplevel: worktree.toplevel, ms: 200 }, paths);
+  const body = { paths, ...(commit === undefined ? {} : { commit }) };
+  await client.releaseClaims({ projectId: project.projectId, body }, { session: session.id });
 }

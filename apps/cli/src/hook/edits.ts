@@ -76,7 +76,9 @@ export function createEdits(needs: EditNeeds) {
     const policy = await projects.policy(project);
     const guarded = names.filter((name) => !isListed(foldedNode(name), policy.derived));
     if (guarded.length === 0) return {};
-    const verdict = await withActor(event, place, project, caller, (actor) => judge(actor, guarded, policy));
+    const verdict = await withActor(event, place, project, caller, (actor) =>
+      judge(actor, guarded, policy, { run, toplevel: place.worktree.toplevel, ms: 300 }),
+    );
     const actor = await actors.ensure(event, place, project, caller);
     keeping?.count(actor.session.id, 1, verdict.deny === undefined ? 0 : 1);
     if (verdict.deny === undefined) wrote(place, guarded, actor);

@@ -1,30 +1,47 @@
 import { NexusError } from '@nexus/client';
-import type { Conflict, ProjectPolicy } from '@nexus/contract';
+import type { Conflict, Finished, ProjectPolicy } from '@nexus/contract';
 import { isListed, parseClaim } from '@nexus/paths';
 import { conflictsOf } from '../conflicts.ts';
+import { type Checkout, headOf, lacking, pullFirst } from '../finished.ts';
 import { clean } from '../text.ts';
 import type { Actor } from './actor.ts';
 import type { Verdict } from './event.ts';
 import { fullDenial, shortDenial, undeclared, untold } from './say.ts';
 
 /** Refuses what others hold, and deals with what nobody does by the project's policy. Throws when the server is away. */
-export async function judge(actor: Actor, paths: string[], policy: ProjectPolicy): Promise<Verdict> {
+export async function judge(actor: Actor, paths: string[], policy: ProjectPolicy, checkout: Checkout): Promise<Verdict> {
   const { client, own, project } = actor;
   if (own.readAt() === 0) await own.read();
   const wanted = paths.filter((path) => !own.covers(path));
   if (wanted.length === 0) return {};
-  const check = await client.checkClaims({ projectId: project.projectId, body: { paths: wanted } }, { session: actor.session.id });
+  const head = await headOf(checkout);
+  const body = { paths: wanted, ...(head === undefined ? {} : { head }) };
+  const check = await client.checkClaims({ projectId: project.projectId, body }, { session: actor.session.id });
   const held = check.paths.flatMap(({ state, conflicts }) => (state === 'held' ? conflicts.slice(0, 1) : []));
   if (held.length > 0) return { deny: denial(actor, held) };
   const states = check.paths.map(({ state }, index) => ({ state, path: wanted[index] ?? '' }));
   const free = states.filter(({ state }) => state === 'free').map(({ path }) => path);
   if (free.length > 0 && policy.edits === 'strict') return { deny: undeclared(free) };
-  if (free.length > 0 && policy.edits === 'warn') return { context: untold(free) };
+  const pull = await untoldPulls(
+    actor,
+    checkout,
+    check.paths.flatMap(({ state, finished }) => (state === 'free' ? (finished ?? []) : [])),
+  );
+  if (free.length > 0 && policy.edits === 'warn') return { context: [untold(free), ...pull].join('\n') };
   const mine = states.filter(({ state }) => state === 'mine').map(({ path }) => path);
   // A subagent claims for itself also what its parent holds: that keeps its siblings out.
   const toClaim = actor.parent === undefined ? free : [...free, ...mine];
   if (actor.parent === undefined) own.also(mine);
-  return toClaim.length === 0 ? {} : claim(actor, toClaim, policy);
+  const verdict = toClaim.length === 0 ? {} : await claim(actor, toClaim, policy);
+  return verdict.deny === undefined && pull.length > 0 ? { context: pull.join('\n') } : verdict;
+}
+
+/** What is to be pulled first, each told once to an agent: it may know better. */
+async function untoldPulls({ told }: Actor, checkout: Checkout, finished: Finished[]): Promise<string[]> {
+  const fresh = finished.filter(({ commit, path }) => !told.has(`${commit} ${path}`));
+  const lacks = fresh.length > 0 ? await lacking(checkout, fresh) : [];
+  for (const { commit, path } of fresh) told.add(`${commit} ${path}`);
+  return lacks.map((one) => `Nexus: ${pullFirst(one)}.`);
 }
 
 /** For this session; a conflict in that race is a denial. Brief paths stay ad hoc, so that a commit can give them back. */

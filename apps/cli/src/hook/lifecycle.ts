@@ -2,6 +2,7 @@ import { NexusError } from '@nexus/client';
 import type { Feature } from '@nexus/contract';
 import { appendFileSync } from 'node:fs';
 import { exportFeature, removeExportsOf } from '../active.ts';
+import { commitOf } from '../finished.ts';
 import type { Actor, Keeping } from './actor.ts';
 import type { Actors } from './actors.ts';
 import type { RunGit } from './dirty.ts';
@@ -102,11 +103,16 @@ export function createLifecycle({ places, projects, actors, keeping, run, now, a
     }
   }
 
-  async function end(actor: Actor, slugs: string[]): Promise<void> {
+  /** `commit`: what has the work on the paths that it gives back. */
+  async function end(actor: Actor, slugs: string[], commit?: string): Promise<void> {
     actors.drop(actor);
     keeping?.forget(actor.session.id);
     const { client, project, session } = actor;
-    const input = { projectId: project.projectId, sessionId: session.id, body: { reason: 'ended' as const, unlanded: slugs } };
+    const input = {
+      projectId: project.projectId,
+      sessionId: session.id,
+      body: { reason: 'ended' as const, unlanded: slugs, ...(commit === undefined ? {} : { commit }) },
+    };
     await client.with({ retries: 3 }).endSession(input, { session: session.id });
   }
 
@@ -123,7 +129,8 @@ export function createLifecycle({ places, projects, actors, keeping, run, now, a
         const place = await places.find(worktreeOf(actor) ?? event.cwd, caller.env);
         const slugs = place === undefined ? [] : await unlanded(run, actor, place);
         if (place !== undefined && slugs.length > 0) await autosave.save(actor, place, { left: true });
-        await end(actor, slugs);
+        const commit = place && (await commitOf({ run, toplevel: place.worktree.toplevel, ms: 200 }, actor.own.paths()));
+        await end(actor, slugs, commit);
         if (place !== undefined) removeExportsOf(place.worktree, actor.session.id);
       });
     await Promise.all(ends);

@@ -1,4 +1,5 @@
-import { type Claim, isGlob, overlaps, parseClaim } from '@nexus/paths';
+import { type Claim, type ClaimInput, overlaps, parseClaim } from '@nexus/paths';
+import { specsOf } from '../finished.ts';
 import type { Actor } from './actor.ts';
 import { dirtyPaths, type RunGit } from './dirty.ts';
 import type { Place } from './places.ts';
@@ -15,31 +16,25 @@ export async function unlanded(run: RunGit, actor: Actor, { worktree }: Place): 
 /** Those of these features whose paths are not committed, or committed where nobody else sees them. */
 export async function unlandedOf(run: RunGit, toplevel: string, held: { slug: string; paths: string[] }[]): Promise<string[]> {
   if (held.length === 0) return [];
-  const dirty = [...((await dirtyPaths(run, toplevel, 500))?.keys() ?? [])].map(areaOf);
+  const dirty = [...((await dirtyPaths(run, toplevel, 500))?.keys() ?? [])].flatMap((path) => claimsOf({ path, kind: 'file' }));
   const found: string[] = [];
   for (const { slug, paths } of held) {
-    const areas = paths.map(areaOf);
-    if (dirty.some((path) => areas.some((area) => overlaps(area, path)))) found.push(slug);
+    const claims = paths.flatMap(claimsOf);
+    if (dirty.some((path) => claims.some((claim) => overlaps(path, claim)))) found.push(slug);
     else if (await isUnpushed(run, toplevel, paths)) found.push(slug);
   }
   return found;
 }
 
-function areaOf(path: string): Pick<Claim, 'node' | 'kind'> {
-  const parsed = parseClaim(path);
-  return parsed.ok ? parsed.claim : { node: `/${path}`, kind: 'file' };
-}
-
-/** As git names it; the top itself is ''. Brackets and backslashes are ordinary characters in a pattern of ours. */
-function pathspecOf(path: string): string {
-  if (isGlob(path)) return `:(top,glob)${path.replace(/[[\]\\]/g, '\\$&')}`;
-  return `:(top,literal)${path === '.' ? '' : path.replace(/\/$/, '')}`;
-}
+const claimsOf = (input: string | ClaimInput): Claim[] => {
+  const parsed = parseClaim(input);
+  return parsed.ok ? [parsed.claim] : [];
+};
 
 /** Commits that touch these paths and are not upstream. Without an upstream: not on any other branch, here or remote. */
 async function isUnpushed(run: RunGit, toplevel: string, paths: string[]): Promise<boolean> {
   if (paths.length === 0) return false;
-  const specs = ['--', ...paths.map(pathspecOf)];
+  const specs = ['--', ...specsOf(paths)];
   const ahead = await run(toplevel, ['rev-list', '--max-count=1', '@{upstream}..HEAD', ...specs], 300);
   if (ahead !== undefined) return ahead.trim() !== '';
   const branch = (await run(toplevel, ['symbolic-ref', '--quiet', '--short', 'HEAD'], 300))?.trim();

@@ -151,13 +151,15 @@ export async function runAgent(world: World, number: number, steady: boolean): P
       }
       // A zombie's release names the fence it had, or none: then its session's hold is meant, and there is none.
       const named = random.chance(0.8) ? fence : undefined;
-      await say('release', picked.slug, fence, (deps, actor) => deps.endings.release(actor, picked.slug, named));
+      await say('release', picked.slug, fence, (deps, actor) => deps.endings.release(actor, picked.slug, { fence: named }));
       if (random.chance(0.05)) life.over = true;
     }
     life.over = true;
     await beats;
     if (random.chance(0.5))
-      await insist('end', (deps) => deps.recovery.end({ ...actorOf('end'), idempotency: undefined }, session.id, 'ended', []));
+      await insist('end', (deps) =>
+        deps.recovery.end({ ...actorOf('end'), idempotency: undefined }, session.id, { reason: 'ended', unlanded: [] }),
+      );
   }
 
   while (!world.over()) {

@@ -1,11 +1,12 @@
 import type { z } from 'zod';
-import type { Check, CheckBody, Claim as ClaimView, Conflict, Refreshed, Verification, VerifyBody } from '@nexus/contract';
+import type { Check, CheckBody, Claim as ClaimView, Conflict, Finished, Refreshed, Verification, VerifyBody } from '@nexus/contract';
 import { type Claim, covers, formatClaim } from '@nexus/paths';
 import type { Database } from '../engines/database/database.ts';
 import { type LeaseStore, LeaseStoreUnavailable } from '../engines/leases/leases.ts';
 import type { Actor, SessionActor } from '../platform/actor.ts';
 import { AppError, unavailable } from '../platform/errors.ts';
 import type { Rules } from '../projects/index.ts';
+import { finishedOn } from './finished.store.ts';
 import { requireFew, requireFree } from './holds.ts';
 import { type HeldClaim, heldClaims, holdByFence, obstacles, obstaclesAmong } from './holds.store.ts';
 import { deadlineOf, toConflict } from './obstruction.ts';
@@ -65,14 +66,21 @@ export function createChecks({ database, leases, rules, deadlines, storeWasAway,
     const [found, covered] = fromIndex ?? [null, null];
     const inWay = found?.length === 0 ? new Map<number, Conflict[]>() : await named(actor, wanted, lineage);
     const mine = covered ?? (await coveredByLedger(actor.projectId, wanted, lineage));
+    const finished = body.head === undefined ? undefined : await finishedSince(actor.projectId, wanted, body.head);
     return {
       paths: wanted.map((claim, position) => {
         const conflicts = inWay.get(position) ?? [];
         const state = conflicts.length > 0 ? ('held' as const) : mine[position] ? ('mine' as const) : ('free' as const);
-        return { path: claim.display, state, conflicts };
+        return { path: claim.display, state, conflicts, ...(finished ? { finished: finished[position] ?? [] } : {}) };
       }),
       degraded: fromIndex === undefined,
     };
+  }
+
+  /** Where each was given back, but at this very commit. What else is in it only a checkout can tell. */
+  async function finishedSince(projectId: string, wanted: Claim[], head: string): Promise<Finished[][]> {
+    const found = await finishedOn(database.db, projectId, wanted);
+    return found.map((list) => list.filter(({ commit }) => commit !== head));
   }
 
   async function coveredByLedger(projectId: string, wanted: Claim[], lineage: string[]): Promise<boolean[]> {
@@ -123,7 +131,14 @@ export function createChecks({ database, leases, rules, deadlines, storeWasAway,
     return { refreshed: refreshed ?? [], notOwned: notOwned ?? [] };
   }
 
-  return { list, refuseEarly, check, verify, refresh };
+  /** The same for all that a feature touches. */
+  async function finishedOf(projectId: string, touches: string[], head: string): Promise<Finished[]> {
+    const lists = await finishedSince(projectId, parseTouches(touches, 'touches', await rules(projectId)), head);
+    const found = lists.flat().toSorted((a, b) => b.at.localeCompare(a.at));
+    return found.filter(({ commit }, position) => found.findIndex((other) => other.commit === commit) === position);
+  }
+
+  return { list, refuseEarly, check, finishedOf, verify, refresh };
 }
 
 /** One claim for each path, in the order asked: none is merged, for each has its answer. */

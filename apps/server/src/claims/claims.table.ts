@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm';
-import { bigint, customType, index, pgTable, text, timestamp, uniqueIndex, uuid } from 'drizzle-orm/pg-core';
+import { bigint, customType, index, pgTable, primaryKey, text, timestamp, uniqueIndex, uuid } from 'drizzle-orm/pg-core';
 import { claimKinds } from '@nexus/paths';
 import { engineers } from '../auth/auth.table.ts';
 import { projects } from '../projects/projects.table.ts';
@@ -84,5 +84,33 @@ export const claims = pgTable(
       .where(sql`${t.endedVer} is null`),
     index('claims_granted').on(t.projectId, t.grantedVer),
     index('claims_ended').on(t.projectId, t.endedVer),
+  ],
+);
+
+/** Of each path, the commit at which it was last given back. Forgotten after a month. */
+export const finishedPaths = pgTable(
+  'finished_paths',
+  {
+    projectId: uuid('project_id')
+      .notNull()
+      .references(() => projects.id),
+    node: node('node').notNull(),
+    /** Of a glob, as in `claims`. */
+    base: node('base'),
+    kind: text('kind', { enum: claimKinds }).notNull(),
+    display: text('display').notNull(),
+    commit: text('commit').notNull(),
+    /** Who gave it back. */
+    holdId: uuid('hold_id')
+      .notNull()
+      .references(() => holds.id),
+    at: at('at').notNull().defaultNow(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.projectId, t.node] }),
+    index('finished_paths_at').on(t.at),
+    index('finished_paths_globs')
+      .on(t.projectId)
+      .where(sql`${t.base} is not null`),
   ],
 );

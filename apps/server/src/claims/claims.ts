@@ -9,6 +9,7 @@ import type { Rules } from '../projects/index.ts';
 import { requireLive, SessionOver } from '../sessions/index.ts';
 import { endAll, extend, grant, requireFree, sameForm, shrink } from './holds.ts';
 import { claimsOf, type Hold, type Obstacle, obstacles, obstaclesAmong, openHolds } from './holds.store.ts';
+import { rememberFinished } from './finished.store.ts';
 import { InTheWay } from './obstruction.ts';
 import { queueOf, requireTurn, requireTurnToExtend, settleWaits } from './queue.ts';
 import { claimable, parseTouches } from './touches.ts';
@@ -101,6 +102,7 @@ export function createClaims({ ledger, rules, deadlines, loseStale, over }: Need
         if (!hold) return { fence: 0, featureSlug: null, paths: [], changed: [] };
         const held = await claimsOf(tx, [hold.id]);
         const nodes = unwanted ? unwanted.map(({ node }) => node) : held.map(({ node }) => node);
+        if (body.commit !== undefined) at.write(rememberFinished(tx, [hold.id], body.commit, nodes));
         const changed = await shrink(tx, at, hold, nodes);
         if (changed.length > 0) at.emit({ type: 'files_released', ...featureOf(hold), data: { paths: changed, fence: hold.fence } });
         const left = held.filter(({ node }) => !nodes.includes(node));

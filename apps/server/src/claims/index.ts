@@ -2,6 +2,7 @@ export { type Checks, createChecks } from './checks.ts';
 export { type Claims, createClaims } from './claims.ts';
 export { createIndexFollower, type IndexFollower } from './follow.ts';
 export { endAll, endKnown, excessOf, grant, hasRoom, requireFew, requireFree } from './holds.ts';
+export { forgetFinished, rememberFinished } from './finished.store.ts';
 export {
   claimsOfFeature,
   type Hold,

@@ -1,5 +1,6 @@
-import type { Feature } from '@nexus/contract';
-import { type Claims, claimsOfFeature, endKnown, lastHoldOf } from '../claims/index.ts';
+import type { z } from 'zod';
+import type { Feature, HoldActionBody } from '@nexus/contract';
+import { type Claims, claimsOfFeature, endKnown, lastHoldOf, rememberFinished } from '../claims/index.ts';
 import type { Database, Queryable } from '../engines/database/database.ts';
 import type { HoldEnd } from '../engines/leases/leases.ts';
 import type { Change, Ledger } from '../ledger/index.ts';
@@ -14,6 +15,7 @@ export type Endings = ReturnType<typeof createEndings>;
 
 type Needs = { database: Database; ledger: Ledger; features: Features; claims: Claims };
 
+type HoldAction = z.output<typeof HoldActionBody>;
 type Held = Awaited<ReturnType<typeof claimsOfFeature>>;
 type Ending = {
   verb: string;
@@ -21,6 +23,8 @@ type Ending = {
   to: 'ready' | 'done' | 'cancelled';
   event: 'feature_released' | 'feature_completed' | 'feature_cancelled';
   interrupted?: boolean;
+  /** The commit that has the work. */
+  commit?: string | undefined;
   data?: Record<string, unknown>;
 };
 
@@ -62,11 +66,12 @@ export function createEndings({ database, ledger, features, claims }: Needs) {
 
   /** `held`: what the hold has, as read under this lock. */
   function close(tx: Queryable, at: Change, row: FeatureRow, hold: NonNullable<FeatureRow['hold']>, held: Held, ending: Ending): Feature {
+    if (ending.commit !== undefined) at.write(rememberFinished(tx, [hold.id], ending.commit));
     const paths = endKnown(tx, at, [hold.id], held, ending.as).get(hold.id) ?? [];
     const isDone = ending.to === 'done';
     const to = { status: ending.to, holdId: null, claimedBy: isDone ? hold.engineerId : null, interrupted: ending.interrupted ?? false };
     at.write(moveOn(tx, [row.id], ['active'], to));
-    at.emit({ type: ending.event, feature: brief(row), data: { fence: hold.fence, ...ending.data } });
+    at.emit({ type: ending.event, feature: brief(row), data: { fence: hold.fence, ...commitOf(ending), ...ending.data } });
     if (paths.length > 0) at.emit({ type: 'files_released', feature: brief(row), data: { paths, fence: hold.fence } });
     return view({
       ...row,
@@ -81,16 +86,23 @@ export function createEndings({ database, ledger, features, claims }: Needs) {
     });
   }
 
-  const release = (actor: SessionActor, slug: string, fence?: number) =>
-    end(actor, slug, fence, { verb: 'release', as: 'released', to: 'ready', event: 'feature_released', data: { reason: 'released' } });
+  const release = (actor: SessionActor, slug: string, { fence, commit }: HoldAction) =>
+    end(actor, slug, fence, {
+      verb: 'release',
+      as: 'released',
+      to: 'ready',
+      event: 'feature_released',
+      commit,
+      data: { reason: 'released' },
+    });
 
-  const done = (actor: SessionActor, slug: string, fence?: number) =>
-    end(actor, slug, fence, { verb: 'done', as: 'released', to: 'done', event: 'feature_completed' });
+  const done = (actor: SessionActor, slug: string, { fence, commit }: HoldAction) =>
+    end(actor, slug, fence, { verb: 'done', as: 'released', to: 'done', event: 'feature_completed', commit });
 
   /** An active feature by its holder; a draft or ready one by any member. Once more is the same. */
-  async function cancel(actor: Actor, slug: string, fence?: number): Promise<Feature> {
+  async function cancel(actor: Actor, slug: string, { fence, commit }: HoldAction): Promise<Feature> {
     const row = await features.require(database.db, actor.projectId, slug);
-    const ending: Ending = { verb: 'cancel', as: 'released', to: 'cancelled', event: 'feature_cancelled' };
+    const ending: Ending = { verb: 'cancel', as: 'released', to: 'cancelled', event: 'feature_cancelled', commit };
     if (row.status === 'active' || fence !== undefined) {
       if (!actor.session) throw fenced(row, fence);
       return end({ ...actor, session: actor.session }, slug, fence, ending);
@@ -136,3 +148,5 @@ export function createEndings({ database, ledger, features, claims }: Needs) {
 
   return { release, done, cancel, forceRelease };
 }
+
+const commitOf = ({ commit }: Ending) => (commit === undefined ? {} : { commit });

@@ -1,16 +1,25 @@
-import { api } from '@nexus/contract';
+import { api, type Feature } from '@nexus/contract';
+import type { Checks } from '../claims/index.ts';
 import { Answer, type Router } from '../platform/http.ts';
 import type { Features } from './features.ts';
 import type { Endings } from './endings.ts';
 import type { Pick } from './pick.ts';
 
-export function featuresRoutes(route: Router, { features, pick, endings }: { features: Features; pick: Pick; endings: Endings }): void {
+type Needs = { features: Features; pick: Pick; endings: Endings; checks: Checks };
+
+export function featuresRoutes(route: Router, { features, pick, endings, checks }: Needs): void {
   const slugOf = (params: Record<string, string>) => params['slug'] ?? '';
+  /** For who has a checkout: what must be in it. Apart from the pick itself, for it decides nothing. */
+  const withFinished = async (picked: Promise<Feature>, head: string | undefined): Promise<Feature> => {
+    const feature = await picked;
+    if (head === undefined) return feature;
+    return { ...feature, finished: await checks.finishedOf(feature.projectId, feature.touches, head) };
+  };
   route(api.createFeature, ({ actor, body }) => features.create(actor, body));
   route(api.listFeatures, ({ actor, query }) => features.list(actor.projectId, query));
   // Before `:slug`: the first route that fits answers.
   route(api.availableFeatures, ({ actor }) => features.available(actor));
-  route(api.pickNext, ({ actor, body }) => pick.next(actor, body.lane));
+  route(api.pickNext, ({ actor, body }) => withFinished(pick.next(actor, body.lane), body.head));
   route(api.getFeature, async ({ actor, params }) => {
     const feature = await features.get(actor.projectId, slugOf(params));
     return new Answer(feature, { headers: { etag: `"${feature.version}"` } });
@@ -21,10 +30,10 @@ export function featuresRoutes(route: Router, { features, pick, endings }: { fea
   });
   route(api.deleteFeature, ({ actor, params }) => features.remove(actor, slugOf(params)));
   route(api.readyFeature, ({ actor, params }) => features.ready(actor, slugOf(params)));
-  route(api.pickFeature, ({ actor, params }) => pick.one(actor, slugOf(params)));
-  route(api.releaseFeature, ({ actor, params, body }) => endings.release(actor, slugOf(params), body.fence));
-  route(api.doneFeature, ({ actor, params, body }) => endings.done(actor, slugOf(params), body.fence));
-  route(api.cancelFeature, ({ actor, params, body }) => endings.cancel(actor, slugOf(params), body.fence));
-  route(api.resumeFeature, ({ actor, params }) => pick.resume(actor, slugOf(params)));
+  route(api.pickFeature, ({ actor, params, body }) => withFinished(pick.one(actor, slugOf(params)), body.head));
+  route(api.releaseFeature, ({ actor, params, body }) => endings.release(actor, slugOf(params), body));
+  route(api.doneFeature, ({ actor, params, body }) => endings.done(actor, slugOf(params), body));
+  route(api.cancelFeature, ({ actor, params, body }) => endings.cancel(actor, slugOf(params), body));
+  route(api.resumeFeature, ({ actor, params, body }) => withFinished(pick.resume(actor, slugOf(params)), body.head));
   route(api.forceReleaseFeature, ({ actor, params, body }) => endings.forceRelease(actor, slugOf(params), body.fence, body.reason));
 }

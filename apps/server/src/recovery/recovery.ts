@@ -1,4 +1,5 @@
-import type { RemovedMember, Session } from '@nexus/contract';
+import type { z } from 'zod';
+import type { EndSessionBody, RemovedMember, Session } from '@nexus/contract';
 import {
   closeSessions,
   latestCheckpoints,
@@ -9,7 +10,17 @@ import {
   type Sessions,
   summary,
 } from '../sessions/index.ts';
-import { endAll, endWaitsOf, type Hold, holderOf, lastHoldOf, lastHoldsOfSession, openHolds, parkHolds } from '../claims/index.ts';
+import {
+  endAll,
+  endWaitsOf,
+  type Hold,
+  holderOf,
+  lastHoldOf,
+  lastHoldsOfSession,
+  openHolds,
+  parkHolds,
+  rememberFinished,
+} from '../claims/index.ts';
 import type { Database, Queryable } from '../engines/database/database.ts';
 import { type LeaseStore, LeaseStoreUnavailable } from '../engines/leases/leases.ts';
 import { featureById, moveOn } from '../features/index.ts';
@@ -32,6 +43,9 @@ type Needs = {
   /** After an outage: gives every lease of the project its whole time, before anybody is called stale. */
   freshen: (projectId: string) => Promise<void>;
 };
+
+type Ending = z.output<typeof EndSessionBody>;
+type Leaving = { as: 'lost' | 'released'; park: Set<string>; commit?: string | undefined };
 
 /** What happens when someone leaves: by saying so, or by falling silent. */
 export function createRecovery({ database, leases, ledger, members, failpoint, sessions, onLost, freshen }: Needs) {
@@ -60,7 +74,7 @@ export function createRecovery({ database, leases, ledger, members, failpoint, s
   }
 
   /** Ends a session with its children. Holds of `unlanded` features stay, parked, for whoever resumes. */
-  async function end(actor: Actor, sessionId: string, reason: 'ended' | 'died', unlanded: string[]): Promise<Session> {
+  async function end(actor: Actor, sessionId: string, { reason, unlanded, commit }: Ending): Promise<Session> {
     const row = await sessions().refOf(sessionId);
     if (!row || row.projectId !== actor.projectId || row.engineerId !== actor.engineer.id) throw notFound();
     if (reason === 'died') {
@@ -68,7 +82,7 @@ export function createRecovery({ database, leases, ledger, members, failpoint, s
     } else {
       await ledger.change({ ...actor, idempotency: undefined }, 'end', async (tx, at) => {
         const family = await liveFamily(tx, actor.projectId, sessionId);
-        if (family.length > 0) await leave(tx, at, family, { as: 'released', park: new Set(unlanded) });
+        if (family.length > 0) await leave(tx, at, family, { as: 'released', park: new Set(unlanded), commit });
       });
     }
     return sessions().get(actor.projectId, sessionId);
@@ -92,7 +106,7 @@ export function createRecovery({ database, leases, ledger, members, failpoint, s
     return removed;
   }
 
-  async function leave(tx: Queryable, at: Change, family: SessionRow[], { as, park }: { as: 'lost' | 'released'; park: Set<string> }) {
+  async function leave(tx: Queryable, at: Change, family: SessionRow[], { as, park, commit }: Leaving) {
     const holds = (await openHolds(tx, at.projectId, { sessions: family.map(({ id }) => id) })).filter(({ parkedAt }) => !parkedAt);
     const parked = holds.filter(({ featureSlug }) => featureSlug !== null && park.has(featureSlug));
     const ended = holds.filter((hold) => !parked.includes(hold));
@@ -100,6 +114,14 @@ export function createRecovery({ database, leases, ledger, members, failpoint, s
       await parkHolds(
         tx,
         parked.map(({ id }) => id),
+      );
+    if (commit !== undefined && ended.length > 0)
+      at.write(
+        rememberFinished(
+          tx,
+          ended.map(({ id }) => id),
+          commit,
+        ),
       );
     await free(tx, at, ended, as);
     await endWaitsOf(
