@@ -7,7 +7,7 @@ export type Times = { ttlMs: number; graceMs: number; maxStepMs: number };
 
 type Name = Exclude<keyof LeaseStore, 'ping' | 'close'>;
 type Done = { at: number; name: Name; args: unknown[] };
-const names: Name[] = ['version', 'apply', 'load', 'check', 'covered', 'open', 'beat', 'stale', 'condemn', 'list'];
+const names: Name[] = ['version', 'apply', 'load', 'check', 'open', 'beat', 'stale', 'condemn', 'list'];
 
 /**
  * One lease store under several servers, which loses calls and answers, is away, is flushed, or is set back by its last few

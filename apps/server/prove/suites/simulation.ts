@@ -165,6 +165,6 @@ async function compareIndex(
   const stands = await leases.version(projectId);
   if (stands?.ver !== Number(ledger?.ver)) broken(`the index stands at ${stands?.ver}, the ledger at ${ledger?.ver}`);
   const held = await rows<{ node: string }>(shared.db, sql`select node from claims where project_id = ${projectId} and ended_ver is null`);
-  const seen = (await leases.check(projectId, [{ node: '', mode: 'write' }], [])) ?? [];
+  const seen = (await leases.check(projectId, [{ node: '', mode: 'write' }], []))?.conflicts ?? [];
   if (held.length === 0 && seen.length > 0) broken(`the index has ${seen.length} claims that the ledger has not`);
 }

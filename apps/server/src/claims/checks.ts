@@ -41,7 +41,7 @@ export function createChecks({ database, leases, rules, deadlines, storeWasAway,
     const { lineage } = actor.session;
     try {
       const seen = await leases.check(actor.projectId, wanted, lineage);
-      if (seen && seen.length > 0) requireFree(await obstacles(database.db, actor.projectId, wanted, lineage));
+      if (seen && seen.conflicts.length > 0) requireFree(await obstacles(database.db, actor.projectId, wanted, lineage));
     } catch (error) {
       if (!(error instanceof LeaseStoreUnavailable)) throw error;
       storeWasAway();
@@ -54,18 +54,14 @@ export function createChecks({ database, leases, rules, deadlines, storeWasAway,
     if (ledgerAway()) throw unavailable('The database');
     const wanted = parseEach(body.paths, await rules(actor.projectId));
     const lineage = actor.session?.lineage ?? [];
-    const fromIndex = await Promise.all([
-      leases.check(actor.projectId, wanted, lineage),
-      leases.covered(actor.projectId, wanted, lineage),
-    ]).catch((error: unknown) => {
+    const fromIndex = await leases.check(actor.projectId, wanted, lineage).catch((error: unknown) => {
       if (!(error instanceof LeaseStoreUnavailable)) throw error;
       storeWasAway();
       return undefined;
     });
     // Null: the index was lost this moment, and the ledger knows.
-    const [found, covered] = fromIndex ?? [null, null];
-    const inWay = found?.length === 0 ? new Map<number, Conflict[]>() : await named(actor, wanted, lineage);
-    const mine = covered ?? (await coveredByLedger(actor.projectId, wanted, lineage));
+    const inWay = fromIndex?.conflicts.length === 0 ? new Map<number, Conflict[]>() : await named(actor, wanted, lineage);
+    const mine = fromIndex?.covered ?? (await coveredByLedger(actor.projectId, wanted, lineage));
     const finished = body.head === undefined ? undefined : await finishedSince(actor.projectId, wanted, body.head);
     return {
       paths: wanted.map((claim, position) => {

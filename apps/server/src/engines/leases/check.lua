@@ -1,8 +1,10 @@
 -- ARGV: seen, limit, most to compare, number of sessions in the lineage, those sessions, then mode and node of each claim
--- Answers nil without an index; else, for each conflict and sorted by claim only,
+-- Answers nil without an index; else {conflicts, covered}. A conflict, sorted by claim only, is
 --   {claim (from 0), why, mode, 'node\0hold\0session\0display', 'session\0JSON' of the hold}
 -- where why 'glob' and 'compare' (below the base of a requested glob) are conflicts only if the patterns meet: the caller looks.
--- One HMGET a claim, whatever is held: the lists are read only where the counters say that others are in the way.
+-- Covered, for each claim: does the lineage hold it, here or above, strongly enough? 1, or the globs of the lineage that may
+-- take it in, where the caller looks.
+-- Two HMGETs a claim, whatever is held: the lists are read only where the counters say that others are in the way.
 if not is_standing(ARGV[1]) then
   return nil
 end
@@ -117,4 +119,44 @@ for i = first_claim, #ARGV, 2 do
     break
   end
 end
-return conflicts
+
+local function covered(mode, wanted)
+  local node = base_of(wanted) or wanted
+  local fields, candidates = {}, {}
+  local function ask(place)
+    for i = first_session, first_claim - 1 do
+      fields[#fields + 1] = ARGV[i] .. '\0x' .. place
+      if mode == 'read' then
+        fields[#fields + 1] = ARGV[i] .. '\0s' .. place
+      end
+    end
+  end
+  local slash = string.find(node, '/', 1, true)
+  while slash do
+    local above = string.sub(node, 1, slash - 1)
+    ask(above)
+    if any_globs and node == wanted then
+      for _, entry in ipairs(redis.call('ZRANGEBYLEX', globs, '[' .. above .. '\0', '(' .. above .. '\1')) do
+        local _, _, held, glob, session = string.find(entry, '^[^%z]*%z([^%z]*)%z([^%z]*)%z[^%z]*%z([^%z]*)')
+        if own[session] and (held == 'write' or mode == 'read') then
+          candidates[#candidates + 1] = glob
+        end
+      end
+    end
+    slash = string.find(node, '/', slash + 1, true)
+  end
+  ask(node)
+  ask(wanted)
+  for _, count in ipairs(redis.call('HMGET', counters, unpack(fields))) do
+    if count and tonumber(count) > 0 then
+      return 1
+    end
+  end
+  return candidates
+end
+
+local all_covered = {}
+for i = first_claim, #ARGV, 2 do
+  all_covered[#all_covered + 1] = lineage > 0 and covered(ARGV[i], ARGV[i + 1]) or {}
+end
+return { conflicts, all_covered }

@@ -130,7 +130,7 @@ export function createClaimIndex() {
       });
     },
 
-    check(claims: ClaimRequest[], lineage: string[]): IndexConflict[] {
+    conflicts(claims: ClaimRequest[], lineage: string[]): IndexConflict[] {
       const own = new Set(lineage);
       const ownCounters = [...own].flatMap((session) => shares.get(session)?.counters ?? []);
       const others = (node: string, counter: Counter) => {

@@ -12,10 +12,12 @@ export const replies = {
   version: z.tuple([clk, z.string(), z.coerce.number()]),
   apply: z.tuple([clk]),
   load: z.tuple([clk, z.number()]),
-  check: z.array(
-    z.tuple([z.number(), z.enum(['above', 'same', 'below', 'compare', 'glob']), z.enum(['read', 'write']), z.string(), z.string()]),
-  ),
-  covered: z.array(z.union([z.literal(1), z.array(z.string())])),
+  check: z.tuple([
+    z.array(
+      z.tuple([z.number(), z.enum(['above', 'same', 'below', 'compare', 'glob']), z.enum(['read', 'write']), z.string(), z.string()]),
+    ),
+    z.array(z.union([z.literal(1), z.array(z.string())])),
+  ]),
   open: z.tuple([clk, z.number()]),
   beat: z.tuple([clk], z.union([z.enum(['unknown', 'condemned']), z.tuple([z.coerce.number(), z.array(z.string()), z.array(z.string())])])),
   stale: z.tuple([clk, z.array(z.string()), z.array(z.string())]),
@@ -43,7 +45,7 @@ const grants = ({ sessionsOpened, holdsGranted, claimsGranted }: IndexSnapshot) 
 /** One conflict, or none where the patterns do not meet. */
 export function decodeConflict(
   claims: ClaimRequest[],
-  [claim, why, mode, member, hold]: z.infer<typeof replies.check>[number],
+  [claim, why, mode, member, hold]: z.infer<typeof replies.check>[0][number],
 ): IndexConflict[] {
   const [node = '', , , display = ''] = member.split('\0');
   const wanted = claims[claim];

@@ -48,14 +48,17 @@ export function leaseStoreSuite(name: string, create: () => Promise<LeaseRig>) {
       apply({ holdsGranted: [hold(id)], claimsGranted: claims.map((text) => claim(id, text)) });
     const end = (id: string, as: HoldEnd = 'released') => apply({ holdsEnded: [{ id, as }] });
 
+    const conflicts = async (...asked: Parameters<LeaseStore['check']>) => (await leases.check(...asked))?.conflicts ?? null;
+    const covered = async (...asked: Parameters<LeaseStore['check']>) => (await leases.check(...asked))?.covered ?? null;
+
     /** Conflicts as text: 'above write /src by s1.7'. */
     const check = async (texts: string[], ...lineage: string[]) =>
-      (await leases.check(project, texts.map(request), lineage))?.map(
+      (await conflicts(project, texts.map(request), lineage))?.map(
         ({ claim: index, why, mode, node, hold: by }) => `${texts.length > 1 ? `${index} ` : ''}${why} ${mode} ${node} by ${by.id}`,
       ) ?? null;
 
     const checkTree = async (node: string) =>
-      (await leases.check(project, [{ node, mode: 'write', kind: 'tree' }], []))?.map(({ why }) => why);
+      (await conflicts(project, [{ node, mode: 'write', kind: 'tree' }], []))?.map(({ why }) => why);
 
     const beat = async (session: string) => (await leases.beat(project, [session]))[0];
     const stateOf = async (session: string) => (await beat(session))?.state;
@@ -289,7 +292,7 @@ export function leaseStoreSuite(name: string, create: () => Promise<LeaseRig>) {
 
       test('nothing can be checked: the ledger answers', async () => {
         expect(await check(['w /a'])).toBeNull();
-        expect(await leases.check(project, [], [])).toBeNull();
+        expect(await conflicts(project, [], [])).toBeNull();
       });
 
       test('nothing is applied', async () => {
@@ -342,7 +345,7 @@ export function leaseStoreSuite(name: string, create: () => Promise<LeaseRig>) {
       test('leaves what is there already as it is', async () => {
         await grant('s1.1', 'w /a');
         await apply({ holdsGranted: [{ ...hold('s1.1'), fence: 9 }], claimsGranted: [{ ...claim('s1.1', 'w /a'), display: 'A' }] });
-        expect(await leases.check(project, [request('w /a')], [])).toEqual([conflict(0, 'same', 's1.1', 'w /a')]);
+        expect(await conflicts(project, [request('w /a')], [])).toEqual([conflict(0, 'same', 's1.1', 'w /a')]);
         await end('s1.1');
         expect(await check(['w '])).toEqual([]);
       });
@@ -487,35 +490,25 @@ export function leaseStoreSuite(name: string, create: () => Promise<LeaseRig>) {
         await grant('s1.1', 'w /src', 'r /docs/a');
         await grant('s2.2', 'w /lib');
         const asked = ['w /src', 'w /src/a/b', 'r /src/a', 'w /docs/a', 'r /docs/a', 'r /docs', 'w /lib/x', 'w /srcx', 'w '].map(request);
-        expect(await leases.covered(project, asked, ['s1'])).toEqual([true, true, true, false, true, false, false, false, false]);
-        expect(await leases.covered(project, asked, ['child', 's2', 's1'])).toEqual([
-          true,
-          true,
-          true,
-          false,
-          true,
-          false,
-          true,
-          false,
-          false,
-        ]);
-        expect(await leases.covered(project, asked, [])).toEqual(asked.map(() => false));
-        expect(await leases.covered(project, [], ['s1'])).toEqual([]);
+        expect(await covered(project, asked, ['s1'])).toEqual([true, true, true, false, true, false, false, false, false]);
+        expect(await covered(project, asked, ['child', 's2', 's1'])).toEqual([true, true, true, false, true, false, true, false, false]);
+        expect(await covered(project, asked, [])).toEqual(asked.map(() => false));
+        expect(await covered(project, [], ['s1'])).toEqual([]);
         await end('s1.1');
-        expect(await leases.covered(project, asked, ['s1'])).toEqual(asked.map(() => false));
-        expect(await leases.covered(crypto.randomUUID(), asked, ['s1'])).toBeNull();
+        expect(await covered(project, asked, ['s1'])).toEqual(asked.map(() => false));
+        expect(await covered(crypto.randomUUID(), asked, ['s1'])).toBeNull();
       });
 
       test('finds nothing for no claims', async () => {
         await grant('s1.1', 'w ');
-        expect(await leases.check(project, [], [])).toEqual([]);
+        expect(await conflicts(project, [], [])).toEqual([]);
       });
 
       test('names what is held above, same and below, with all that a reader needs', async () => {
         const feature: IndexedHold = { id: 'h1', session: 's1', label: 'dark-mode', fence: 42 };
         await apply({ holdsGranted: [feature], claimsGranted: [{ hold: 'h1', node: '/src/a', mode: 'write', display: 'Src/A/' }] });
         const held = { node: '/src/a', display: 'Src/A/', mode: 'write' as const, hold: feature };
-        const answer = await leases.check(project, [request('w /src/a/b/c'), request('r /src/a'), request('w /src')], []);
+        const answer = await conflicts(project, [request('w /src/a/b/c'), request('r /src/a'), request('w /src')], []);
         expect(answer).toEqual([
           { claim: 0, why: 'above', ...held },
           { claim: 1, why: 'same', ...held },
@@ -553,7 +546,7 @@ export function leaseStoreSuite(name: string, create: () => Promise<LeaseRig>) {
         ] as const) {
           test(`${count ? 'refuses' : 'allows'} ${wanted} where ${heldMode} is held ${why}`, async () => {
             await apply({ holdsGranted: [hold('s1.1')], claimsGranted: [{ hold: 's1.1', node, mode: heldMode, display: node }] });
-            const answer = await leases.check(project, [{ node: '/a/b', mode: wanted }], []);
+            const answer = await conflicts(project, [{ node: '/a/b', mode: wanted }], []);
             expect(answer?.map((found) => found.why)).toEqual(count ? [why] : []);
           });
         }
@@ -638,14 +631,14 @@ export function leaseStoreSuite(name: string, create: () => Promise<LeaseRig>) {
         const nodes = ['/a/b', '/a/b/c', '/a/b!c', '/a/b-c', '/a/B', '/a/é', '/a/\uff5e', '/a/😀', '/a'];
         await grant('s1.1', ...nodes.map((node) => `w ${node}`));
         const byBytes = ['/a', '/a/B', '/a/b', '/a/b!c', '/a/b-c', '/a/b/c', '/a/é', '/a/\uff5e', '/a/😀'];
-        expect((await leases.check(project, [request('w ')], []))?.map(({ node }) => node)).toEqual(byBytes);
+        expect((await conflicts(project, [request('w ')], []))?.map(({ node }) => node)).toEqual(byBytes);
       });
 
       test('puts ten names in order out of reads and writes mixed below', async () => {
         const nodes = Array.from({ length: 24 }, (_, i) => `/d/${String.fromCharCode(97 + i)}`);
         await grant('s1.1', ...nodes.map((node, i) => `${i % 3 ? 'w' : 'r'} ${node}`));
-        expect((await leases.check(project, [request('w /d')], []))?.map(({ node }) => node)).toEqual(nodes.slice(0, 10));
-        expect((await leases.check(project, [request('r /d')], []))?.map(({ node }) => node)).toEqual(
+        expect((await conflicts(project, [request('w /d')], []))?.map(({ node }) => node)).toEqual(nodes.slice(0, 10));
+        expect((await conflicts(project, [request('r /d')], []))?.map(({ node }) => node)).toEqual(
           nodes.filter((_, i) => i % 3).slice(0, 10),
         );
       });
@@ -654,7 +647,7 @@ export function leaseStoreSuite(name: string, create: () => Promise<LeaseRig>) {
         const node = '/app/[id]/"q\'uote"/日本/👩‍💻.ts';
         const odd: IndexedHold = { id: 'hold:{1}', session: 's"1"', label: 'größe-{x}', fence: Number.MAX_SAFE_INTEGER };
         await apply({ holdsGranted: [odd], claimsGranted: [{ hold: odd.id, node, mode: 'write', display: node.toUpperCase() }] });
-        expect(await leases.check(project, [{ node, mode: 'read' }], [])).toEqual([
+        expect(await conflicts(project, [{ node, mode: 'read' }], [])).toEqual([
           { claim: 0, why: 'same', node, display: node.toUpperCase(), mode: 'write', hold: odd },
         ]);
       });
@@ -752,10 +745,10 @@ export function leaseStoreSuite(name: string, create: () => Promise<LeaseRig>) {
           ['w /all', false],
         ];
         const requests = asked.map(([text]) => request(text));
-        expect(await leases.covered(project, requests, ['child', 's1'])).toEqual(asked.map(([, answer]) => answer));
-        expect(await leases.covered(project, requests, ['s2'])).toEqual(asked.map(() => false));
+        expect(await covered(project, requests, ['child', 's1'])).toEqual(asked.map(([, answer]) => answer));
+        expect(await covered(project, requests, ['s2'])).toEqual(asked.map(() => false));
         const trees = ['/all/x', '/src/x', '/docs/a'].map((node) => ({ node, mode: 'read' as const, kind: 'tree' as const }));
-        expect(await leases.covered(project, trees, ['s1'])).toEqual([true, false, false]);
+        expect(await covered(project, trees, ['s1'])).toEqual([true, false, false]);
       });
 
       test('takes as many globs as a project may have, and 500 requests below them', async () => {
@@ -770,7 +763,7 @@ export function leaseStoreSuite(name: string, create: () => Promise<LeaseRig>) {
         const other = crypto.randomUUID();
         await leases.load(other, { ledger, ver: 0 }, none);
         await grant('s1.1', 'w /a');
-        expect(await leases.check(other, [request('w /a')], [])).toEqual([]);
+        expect(await conflicts(other, [request('w /a')], [])).toEqual([]);
       });
     });
 

@@ -23,16 +23,12 @@ export type LeaseStore = {
    */
   load: (project: string, at: IndexVersion, snapshot: IndexSnapshot, options?: { refresh?: boolean }) => Promise<boolean>;
   /**
-   * What others hold in the way of these claims, at most `MAX_CONFLICTS`, sorted by (claim, node, hold, mode). Cost grows
-   * with path depth and with the globs held above, a glob's own with what is held below its base, up to `MAX_COMPARED`.
-   * Null when there is no index: the ledger answers.
+   * `conflicts`: what others hold in the way of these claims, at most `MAX_CONFLICTS`, sorted by (claim, node, hold, mode).
+   * `covered`: for each claim, whether the lineage holds it already: at the node or above it, or by a glob that takes all of it
+   * in, in a mode that suffices. Cost grows with path depth and with the globs held above, a glob's own with what is held below
+   * its base, up to `MAX_COMPARED`. Null when there is no index: the ledger answers.
    */
-  check: (project: string, claims: ClaimRequest[], lineage: string[]) => Promise<IndexConflict[] | null>;
-  /**
-   * Which of these claims the lineage holds already: at the node or above it, or by a glob that takes all of it in, in a mode
-   * that suffices. Null when there is no index. Cost as `check` of paths.
-   */
-  covered: (project: string, claims: ClaimRequest[], lineage: string[]) => Promise<boolean[] | null>;
+  check: (project: string, claims: ClaimRequest[], lineage: string[]) => Promise<Checked | null>;
   /** Starts (or restarts) a session's lease; false when it is condemned. Without an index true, and the load brings it. */
   open: (project: string, session: string, ttlMs: number) => Promise<boolean>;
   /**
@@ -97,6 +93,8 @@ export type IndexConflict = {
   mode: ClaimMode;
   hold: IndexedHold;
 };
+
+export type Checked = { conflicts: IndexConflict[]; covered: boolean[] };
 
 export type Beat =
   | { session: string; state: 'unknown' | 'condemned' }

@@ -84,11 +84,8 @@ export function createMemoryLeases({ graceMs, maxStepMs, now = () => performance
     },
 
     async check(id, claims, lineage) {
-      return projects.get(id)?.claims.check(claims, lineage) ?? null;
-    },
-
-    async covered(id, claims, lineage) {
-      return projects.get(id)?.claims.covered(claims, lineage) ?? null;
+      const project = projects.get(id);
+      return project ? { conflicts: project.claims.conflicts(claims, lineage), covered: project.claims.covered(claims, lineage) } : null;
     },
 
     async open(id, session, ttlMs) {

@@ -53,11 +53,7 @@ export async function createRedisLeases({
   }
 
   /** For the scripts that answer the clock first. */
-  async function callAndSee<Name extends Exclude<ScriptName, 'check' | 'covered'>>(
-    name: Name,
-    project: string,
-    ...args: Array<string | number>
-  ) {
+  async function callAndSee<Name extends Exclude<ScriptName, 'check'>>(name: Name, project: string, ...args: Array<string | number>) {
     const answer = await call(name, project, args);
     if (answer) seen.set(project, Math.max(seen.get(project) ?? 0, answer[0]));
     return answer;
@@ -82,13 +78,12 @@ export async function createRedisLeases({
       const own = [...new Set(lineage)];
       const wanted = claims.flatMap(({ mode, node }) => [mode, node]);
       const answer = await call('check', project, [MAX_CONFLICTS, MAX_COMPARED, own.length, ...own, ...wanted]);
-      return answer && firstConflicts(answer.flatMap((row) => decodeConflict(claims, row)));
-    },
-
-    async covered(project, claims, lineage) {
-      const own = [...new Set(lineage)];
-      const answer = await call('covered', project, [own.length, ...own, ...claims.flatMap(({ mode, node }) => [mode, node])]);
-      return answer && claims.map((wanted, position) => isCovered(answer[position] ?? [], wanted));
+      return (
+        answer && {
+          conflicts: firstConflicts(answer[0].flatMap((row) => decodeConflict(claims, row))),
+          covered: claims.map((wanted, position) => isCovered(answer[1][position] ?? [], wanted)),
+        }
+      );
     },
 
     async open(project, session, ttlMs) {

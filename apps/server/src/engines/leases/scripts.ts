@@ -2,7 +2,6 @@ import type { RedisConnection } from '../redis.ts';
 import apply from './apply.lua' with { type: 'text' };
 import beat from './beat.lua' with { type: 'text' };
 import check from './check.lua' with { type: 'text' };
-import covered from './covered.lua' with { type: 'text' };
 import condemn from './condemn.lua' with { type: 'text' };
 import grant from './grant.lua' with { type: 'text' };
 import list from './list.lua' with { type: 'text' };
@@ -20,7 +19,6 @@ const scripts = {
   apply: { keys: everyKey, lua: grant + apply },
   load: { keys: everyKey, lua: grant + load },
   check: { keys: ['meta', 'counters', 'writes', 'reads', 'holds', 'globs'], lua: check },
-  covered: { keys: ['meta', 'counters', 'globs'], lua: covered },
   open: { keys: ['meta', 'deadlines', 'ttls', 'condemned'], lua: open },
   beat: { keys: ['meta', 'holders', 'lost', 'deadlines', 'ttls', 'condemned'], lua: beat },
   stale: { keys: ['meta', 'deadlines', 'condemned'], lua: stale },
