@@ -17,6 +17,7 @@ const slices = [
   'features',
   'recovery',
   'waiting',
+  'requests',
   'knowledge',
   'roadmap',
   'transfer',

@@ -14,6 +14,7 @@ import { addProjectCommands } from './commands/project.ts';
 import { addRoadmapCommands } from './commands/roadmap.ts';
 import { addSaveCommand } from './commands/save.ts';
 import { addSearchCommand } from './commands/search.ts';
+import { addRequestCommands } from './commands/request.ts';
 import { addSessionCommands } from './commands/session.ts';
 import { addSetupCommand } from './commands/setup.ts';
 import { addStatusCommand } from './commands/status.ts';
@@ -93,6 +94,7 @@ function buildProgram(io: Io, exitWith: (code: number) => void): Command {
   addLearnCommands(program, run);
   addDecisionCommands(program, run);
   addSearchCommand(program, run);
+  addRequestCommands(program, run);
   addSessionCommands(program, run);
   addStatusCommand(program, run);
   addWatchCommand(program, run);

@@ -15,6 +15,7 @@ import { createObserver, createRouter, type HttpEnv, page } from './platform/htt
 import { requireBinding } from './platform/scopes.ts';
 import { projectsRoutes } from './projects/index.ts';
 import { recoveryRoutes } from './recovery/index.ts';
+import { requestsRoutes } from './requests/index.ts';
 import { roadmapRoutes } from './roadmap/index.ts';
 import { searchRoutes } from './search/index.ts';
 import { sessionsRoutes } from './sessions/index.ts';
@@ -53,6 +54,7 @@ export function createApp({ deps, connection, closing }: AppOptions): Hono<HttpE
     recovery,
     roadmap,
     waiting,
+    requests,
     status,
     health,
     feed,
@@ -116,6 +118,7 @@ export function createApp({ deps, connection, closing }: AppOptions): Hono<HttpE
   searchRoutes(route, deps);
   waitingRoutes(route, { waiting });
   transferRoutes(route, deps);
+  requestsRoutes(route, { requests });
   statusRoutes(route, { status, meta: { version, engines } });
 
   route(api.events, async ({ actor, query, raw }) => {

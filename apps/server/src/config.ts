@@ -48,6 +48,8 @@ export const environment = z.object({
   GRACE_SECONDS: duration(0).optional(),
   LOCK_DELAY_SECONDS: duration(0).optional(),
   PARKED_HOLD_TTL_SECONDS: seconds(86_400),
+  YIELD_CLEAN_SECONDS: seconds(900),
+  YIELD_REFUSE_SECONDS: seconds(60),
   DATABASE_POOL_SIZE: z.coerce.number().int().min(2).max(200).default(10),
   METRICS_TOKEN: z.string().min(8).optional(),
   LIMIT_READ: limit(600),
@@ -123,6 +125,12 @@ export function parseConfig(env: Record<string, string | undefined>) {
       graceMs: (e.GRACE_SECONDS ?? e.LOCK_DELAY_SECONDS ?? 15) * 1000,
       maxStepMs: Math.min(5000, kept / 4),
       parkedMs: e.PARKED_HOLD_TTL_SECONDS * 1000,
+    },
+    yields: {
+      cleanSeconds: e.YIELD_CLEAN_SECONDS,
+      refuseSeconds: e.YIELD_REFUSE_SECONDS,
+      // A keeper looks every 30 s: that long without a report, nobody looks any more.
+      reportSeconds: 180,
     },
     metricsToken: e.METRICS_TOKEN,
     limits: {

@@ -24,6 +24,7 @@ import type { Log } from './platform/log.ts';
 import { createMetrics } from './platform/metrics.ts';
 import { createProjects } from './projects/index.ts';
 import { createRecovery, createSweep } from './recovery/index.ts';
+import { createPace, createRequests, type Pace, withdraw } from './requests/index.ts';
 import { createRoadmap } from './roadmap/index.ts';
 import { createSearch } from './search/index.ts';
 import { createCheckpoints, createSessions, projectsAlive, type Sessions } from './sessions/index.ts';
@@ -110,7 +111,9 @@ export async function createDeps({
     sessions: (): Sessions => sessions,
     onLost: () => metrics.lost.inc(),
     freshen: (projectId) => index.freshen(projectId),
+    onLeave: withdraw,
   });
+  const pace: Pace = createPace({ database, ledger, rules: projects.rules, terms: config.yields, log });
   const sessions: Sessions = createSessions({
     database,
     leases,
@@ -120,6 +123,7 @@ export async function createDeps({
     storeWasAway: index.wasAway,
     lose: recovery.lose,
     over: recovery.over,
+    requests: pace,
   });
   const { deadlines } = sessions;
   const { rules } = projects;
@@ -145,6 +149,7 @@ export async function createDeps({
   const transfer = createTransfer({ database, ledger, projects });
   const catchUp = createCatchUp({ database, ledger, log });
   const drain: Drain = createDrain({ database, ledger, claims, pick, rules, membership: projects.membership, log });
+  const requests = createRequests({ ...needs, unpark: recovery.unpark, asked: pace.asked });
   const waiting = createWaiting({ ...needs, deadlines, drain });
   const cursor = async (projectId: string) => (await feed.page(projectId, undefined, 1)).cursor;
   const status = createStatus({ database, features, checks, sessions, waiting, cursor });
@@ -176,6 +181,7 @@ export async function createDeps({
     index,
     recovery,
     drain,
+    pace,
     log,
     parkedMs: config.leases.parkedMs,
     events: config.events,
@@ -214,6 +220,7 @@ export async function createDeps({
     transfer,
     decisions,
     waiting,
+    requests,
     status,
     health,
     limits,

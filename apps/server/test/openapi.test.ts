@@ -227,6 +227,11 @@ onEachEngineSet('the API description', (set) => {
     await lead.listWaits(p);
     await lead.getWait({ ...p, waitId });
     await lead.leaveQueue({ ...p, waitId });
+    await refusal(agent.requestPaths({ ...p, body: { paths: ['x'] } }));
+    await other.requestPaths({ ...p, body: { paths: ['waited/x', 'nobody/'] } });
+    await lead.listRequests(p);
+    await lead.refuseRequests({ ...p, body: { paths: ['waited/'] } });
+    await lead.yieldPaths({ ...p, body: { paths: ['waited/x'], keep: ['waited/y'] } });
     await lead.endSession({ ...p, sessionId, body: {} });
     await lead.addLearning({ ...p, slug: 'a', body: { content: 'L', kind: 'pitfall', tags: ['t'] } });
     await lead.listLearnings({ ...p, slug: 'a' });

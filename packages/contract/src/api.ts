@@ -50,6 +50,7 @@ import {
   RemovedMember,
   UpdateProjectBody,
 } from './projects.ts';
+import { AskBody, Asked, RefuseBody, Request, YieldBody, Yielded } from './requests.ts';
 import { MoveBody, ReorderBody, Roadmap } from './roadmap.ts';
 import { SearchPage, SearchQuery } from './search.ts';
 import { ActiveSession, EndSessionBody, Heartbeat, Heartbeats, HeartbeatsBody, OpenSessionBody, Session } from './sessions.ts';
@@ -813,6 +814,54 @@ export const api = {
     rate: 'claim',
     scope: 'claim',
     role: 'member',
+  }),
+
+  requestPaths: route({
+    method: 'post',
+    path: `${P}/requests`,
+    summary: 'Ask whoever holds these paths for them; parked ones are given at once',
+    body: AskBody,
+    response: Asked,
+    status: 201,
+    errors: ['SESSION_LOST'],
+    rate: 'claim',
+    scope: 'claim',
+    role: 'member',
+    session: 'needed',
+  }),
+  listRequests: route({
+    method: 'get',
+    path: `${P}/requests`,
+    summary: 'Who asks whom for which path: open ones, and those answered a while ago',
+    response: z.array(Request),
+    errors: [],
+    rate: 'read',
+    scope: 'read',
+    role: 'readonly',
+  }),
+  yieldPaths: route({
+    method: 'post',
+    path: `${P}/requests/yield`,
+    summary: 'Give back the claims that cover these paths, keeping some of what they cover; answers who asked for them',
+    body: YieldBody,
+    response: Yielded,
+    errors: ['SESSION_LOST'],
+    rate: 'claim',
+    scope: 'claim',
+    role: 'member',
+    session: 'needed',
+  }),
+  refuseRequests: route({
+    method: 'post',
+    path: `${P}/requests/refuse`,
+    summary: 'Keep these paths; tells who asked for them',
+    body: RefuseBody,
+    response: z.array(Request),
+    errors: ['INVALID_STATUS_TRANSITION', 'SESSION_LOST'],
+    rate: 'claim',
+    scope: 'claim',
+    role: 'member',
+    session: 'needed',
   }),
 
   status: route({

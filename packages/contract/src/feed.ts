@@ -21,6 +21,8 @@ export const eventTypes = [
   'files_released',
   'wait_started',
   'wait_ended',
+  'path_requested',
+  'request_answered',
   'learning_added',
   'decision_added',
   'checkpoint_added',

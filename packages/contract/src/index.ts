@@ -9,6 +9,7 @@ export * from './feed.ts';
 export * from './knowledge.ts';
 export * from './keys.ts';
 export * from './projects.ts';
+export * from './requests.ts';
 export * from './roadmap.ts';
 export * from './search.ts';
 export * from './sessions.ts';

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { Commit, isStorable, Line, Slug, Timestamp } from './common.ts';
+import { Request } from './requests.ts';
 
 export const sessionStatuses = ['active', 'stale', 'lost', 'ended'] as const;
 export const sessionEndReasons = ['ended', 'died'] as const;
@@ -65,6 +66,8 @@ export const Heartbeat = z
     holds: z.array(OpenHold),
     /** Holds of this session that somebody else ended since its last beat. */
     lost: z.array(LostHold),
+    /** What others ask of this session, and what became of what it asked itself: open ones, and those answered a while ago. */
+    requests: z.array(Request),
     /** The lease store is away: nothing expires, and holds may be missing here. */
     degraded: z.boolean(),
   })
@@ -77,6 +80,11 @@ export const HeartbeatsBody = z.strictObject({
   /** What the guard saw since the last beat: edits tried, and of them those denied. */
   activity: z
     .array(z.strictObject({ session: z.string().max(64), edits: Count, denials: Count }))
+    .max(500)
+    .optional(),
+  /** Uncommitted paths of each session's worktree, all of them; `more` when they were too many to name. */
+  dirty: z
+    .array(z.strictObject({ session: z.string().max(64), paths: z.array(z.string().max(1100)).max(500), more: z.boolean() }))
     .max(500)
     .optional(),
 });

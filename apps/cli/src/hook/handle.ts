@@ -5,7 +5,7 @@ import { type ActorNeeds, createActors } from './actors.ts';
 import { createAutosave } from './autosave.ts';
 import { createBash } from './bash.ts';
 import { dirtyPaths, type RunGit, runGit } from './dirty.ts';
-import { createEdits, isAway } from './edits.ts';
+import { createEdits, isAway, merged } from './edits.ts';
 import type { Caller, HookEvent, Verdict } from './event.ts';
 import { createLapse } from './lapse.ts';
 import { createLifecycle } from './lifecycle.ts';
@@ -74,7 +74,7 @@ export function createHookHandler(given: HookNeeds): HookHandler {
         return inProject(event, caller, (place, project) => lifecycle.prompt(event, place, project, caller));
       case 'pre_tool':
         if (event.tool?.kind === 'write') return edits.before(event, event.tool.paths, caller);
-        return event.tool?.kind === 'shell' ? bash.before(event, caller) : {};
+        return event.tool?.kind === 'shell' ? merged([await bash.before(event, caller), await newsFor(event, caller)]) : {};
       case 'post_tool':
         return event.tool?.kind === 'shell' ? bash.after(event, caller) : {};
       case 'subagent_start':
@@ -109,6 +109,13 @@ export function createHookHandler(given: HookNeeds): HookHandler {
     } catch (error) {
       log(`${event.name}: no checkpoint: ${String(error)}`);
     }
+  };
+
+  /** What came with the last beats, for an agent that runs a command: edits bring it by themselves. */
+  const newsFor = async (event: HookEvent, caller: Caller): Promise<Verdict> => {
+    const place = await places.find(event.cwd, caller.env);
+    const news = (place && actors.known(event, place.link))?.news.splice(0) ?? [];
+    return news.length > 0 ? { context: news.join('\n') } : {};
   };
 
   /** Once, for the person: committed work that is still held. The agent is never kept from stopping. */

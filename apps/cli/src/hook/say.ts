@@ -11,15 +11,13 @@ export const holderName = ({
 }: Pick<Holder, 'engineerName' | 'agent' | 'sessionId' | 'featureSlug'>): string =>
   `${clean(engineerName)} (${clean(agent)}, session ${shortId(sessionId)}${featureSlug === null ? '' : `, feature ${clean(featureSlug)}`})`;
 
-/** The first denial of a path in a turn: who, for what, since and until when, and one way on. Facts: orders look like an injection. */
+/** The first denial of a path in a turn: who, for what, since and until when, and the way on. Facts: orders look like an injection. */
 export function fullDenial(conflict: Conflict, holdsFeature: boolean): string {
   const { filePath, heldPath, claimedBy } = conflict;
   const path = clean(filePath);
   const as = clean(heldPath) === path ? '' : ` (held as ${clean(heldPath)})`;
-  const next = holdsFeature
-    ? `\`nexus claims check ${quoted(path)}\` tells when it is free`
-    : '`nexus feature pick-next` gives work that is free';
-  return `${path} is claimed by ${holderName(claimedBy)}${as} since ${clockTime(claimedBy.claimedAt)}, ${until(claimedBy)}. Nothing was written. Other files are not affected; ${next}.`;
+  const next = holdsFeature ? '' : ', `nexus feature pick-next` gives work that is free';
+  return `${path} is claimed by ${holderName(claimedBy)}${as} since ${clockTime(claimedBy.claimedAt)}, ${until(claimedBy)}. Nothing was written. Other files are not affected; \`nexus request ${quoted(path)}\` asks for it${next}.`;
 }
 
 export const shortDenial = ({ filePath, claimedBy }: Conflict): string =>

@@ -61,7 +61,7 @@ export function startContext(actor: Actor, status: Status, resumed: string[]): s
       ? ['Interrupted features, to take over with `nexus feature resume <slug>`:', ...begun.slice(0, 4).map(begunLine)]
       : []),
     ...(begun.length > 4 ? [`  and ${begun.length - 4} more: \`nexus feature available\``] : []),
-    'Edits of free paths are claimed as they happen, edits of paths that others hold are refused. Commands: `nexus feature pick-next`, `nexus feature done <slug>`, `nexus claims check <path>`, `nexus status`.',
+    'Edits of free paths are claimed as they happen, edits of paths that others hold are refused. Commands: `nexus feature pick-next`, `nexus feature done <slug>`, `nexus claims check <path>`, `nexus request <path>` (asks its holder), `nexus status`.',
   ].join('\n');
 }
 

@@ -2,12 +2,14 @@ import { type Client, NexusError } from '@nexus/client';
 import type { Heartbeats } from '@nexus/contract';
 import { clock, leaseOf, writeLease } from './lease-file.ts';
 import type { Entry, Registry } from './registry.ts';
+import type { Survey } from './survey.ts';
 
 type BeatNeeds = {
   registry: Registry;
   clientFor: (entry: Entry, timeoutMs: number) => Client;
   drop: (entry: Entry, why: string) => void;
   beatSeconds: number;
+  survey: Survey;
   log: (line: string) => void;
 };
 
@@ -21,7 +23,7 @@ const batchSize = 500;
 /** A server that was restored from a backup may refuse a key for a moment. */
 const refusalsBeforeGivingUp = 3;
 
-export function createBeats({ registry, clientFor, drop, beatSeconds, log }: BeatNeeds): Beats {
+export function createBeats({ registry, clientFor, drop, beatSeconds, survey, log }: BeatNeeds): Beats {
   const groups = new Map<string, Group>();
   const members = (group: Group): Entry[] => registry.all().filter((entry) => entry.state === 'kept' && groupKey(entry) === group.key);
 
@@ -73,17 +75,24 @@ export function createBeats({ registry, clientFor, drop, beatSeconds, log }: Bea
     const timeoutMs = Math.max(1000, Math.min(10_000, pace(entries)));
     const active = entries.filter(({ activity }) => activity.edits + activity.denials > 0);
     const activity = active.map((entry) => ({ session: entry.sessionId, ...entry.activity }));
-    const body = { sessions: entries.map((entry) => entry.sessionId), ...(activity.length > 0 ? { activity } : {}) };
+    const dirty = entries.flatMap(({ sessionId: session, dirty: report }) => (report ? [{ session, ...report }] : []));
+    const body = {
+      sessions: entries.map((entry) => entry.sessionId),
+      ...(activity.length > 0 ? { activity } : {}),
+      ...(dirty.length > 0 ? { dirty } : {}),
+    };
     const answer = await clientFor(first, timeoutMs).heartbeats({ body });
     for (const [index, { activity: counted }] of active.entries()) {
       counted.edits -= activity[index]?.edits ?? 0;
       counted.denials -= activity[index]?.denials ?? 0;
     }
+    for (const entry of entries) entry.dirty = undefined;
     const byId = new Map(answer.sessions.map((session) => [session.id, session]));
     for (const entry of entries) {
       const session = byId.get(entry.sessionId);
       if (session !== undefined && registry.has(entry)) took(entry, session, sent);
     }
+    survey(entries);
   };
 
   const took = (entry: Entry, session: Heartbeats['sessions'][number], sent: ReturnType<typeof clock>): void => {
@@ -94,6 +103,8 @@ export function createBeats({ registry, clientFor, drop, beatSeconds, log }: Bea
     for (const hold of session.lost)
       log(`session ${entry.sessionId} lost ${hold.featureSlug ?? 'its ad hoc claims'} (fence ${hold.fence}): ${hold.reason}`);
     entry.lost.push(...session.lost);
+    // A server of before requests tells none.
+    entry.requests = session.requests ?? [];
     entry.lease = leaseOf(entry.sessionId, sent, session.leaseSeconds);
     // Without the lease store holds may be missing from the answer.
     if (!session.degraded) entry.beat = { at: sent.wall, holds: session.holds };

@@ -7,6 +7,7 @@ import { keepWork } from '../wip/keep.ts';
 import { removeLease } from './lease-file.ts';
 import type { KeeperAnswer, KeeperRequest } from './protocol.ts';
 import type { Entry, Registry } from './registry.ts';
+import type { Survey } from './survey.ts';
 
 export type KeeperNeeds = {
   registry: Registry;
@@ -14,6 +15,8 @@ export type KeeperNeeds = {
   log: (line: string) => void;
   /** Between beats, before jitter; a third of the lease where that is shorter. */
   beatSeconds: number;
+  /** Absent: nobody looks what is uncommitted. */
+  survey?: Survey;
   /** Between looks at the processes: with one report, a death is known within 5 s. */
   checkMs: number;
   /** With nothing to keep for this long, `done` resolves. */
@@ -32,7 +35,7 @@ export type Keeper = {
 /** Deaths are known within 5 s: two for the look, two for this. */
 const keepLeftMs = 2000;
 
-export function createKeeper({ registry, clientFor, log, beatSeconds, checkMs, idleMs, machine }: KeeperNeeds): Keeper {
+export function createKeeper({ registry, clientFor, log, beatSeconds, survey = () => {}, checkMs, idleMs, machine }: KeeperNeeds): Keeper {
   const stopped = new AbortController();
   let finish = (_why: string): void => {};
   const done = new Promise<string>((resolve) => {
@@ -44,7 +47,7 @@ export function createKeeper({ registry, clientFor, log, beatSeconds, checkMs, i
     if (entry.gitDir !== undefined) removeLease(entry.gitDir, entry.sessionId);
     log(`session ${entry.sessionId} dropped: ${why}`);
   };
-  const beats = createBeats({ registry, clientFor, drop, beatSeconds, log });
+  const beats = createBeats({ registry, clientFor, drop, beatSeconds, survey, log });
 
   const bury = async (dead: Entry[]): Promise<void> => {
     for (const entry of dead) {

@@ -21,6 +21,7 @@ export function createKeeping({ registry, handle }: { registry: Registry; handle
         leaseValid: entry.lease !== undefined && isValid(entry.lease, clock()),
         beatAt: entry.beat?.at ?? 0,
         holds: entry.beat?.holds ?? [],
+        requests: entry.requests,
         takeLost: () => entry.lost.splice(0),
       };
     },

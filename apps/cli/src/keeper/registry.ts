@@ -1,8 +1,11 @@
-import type { Heartbeat, OpenHold } from '@nexus/contract';
+import type { Heartbeat, OpenHold, Request } from '@nexus/contract';
 import { z } from 'zod';
 import { readJson, writeJson } from '../files.ts';
 import type { Lease } from './lease-file.ts';
 import { Registration } from './protocol.ts';
+
+/** Uncommitted paths; `more`: too many to name all. */
+type DirtyReport = { paths: string[]; more: boolean };
 
 export type Entry = Registration & {
   state: 'kept' | 'died';
@@ -12,6 +15,10 @@ export type Entry = Registration & {
   lease: Lease | undefined;
   /** What the last beat said, and when its answer came, in ms. */
   beat: { at: number; holds: OpenHold[] } | undefined;
+  /** What others ask of it, and what became of what it asked, as of the last beat. */
+  requests: Request[];
+  /** What is uncommitted in its worktree, not yet told to the server. */
+  dirty: DirtyReport | undefined;
   /** Holds that others ended, not yet told to the agent. */
   lost: Heartbeat['lost'];
   /** Since the last beat that the server took. */
@@ -68,6 +75,8 @@ const fresh = (registration: Registration): Entry => ({
   problem: null,
   lease: undefined,
   beat: undefined,
+  requests: [],
+  dirty: undefined,
   lost: [],
   activity: { edits: 0, denials: 0 },
 });

@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { findDirs } from '../config.ts';
 import { ensurePrivateDir, isMissing } from '../files.ts';
+import { runGit } from '../hook/dirty.ts';
 import { createHookHandler } from '../hook/handle.ts';
 import { type Io, version } from '../io.ts';
 import { machineId } from '../machine.ts';
@@ -15,6 +16,7 @@ import { createKeeping } from './keeping.ts';
 import { rotateLog } from './log.ts';
 import { type KeeperAnswer, type KeeperFiles, keeperFiles, KeeperRequest } from './protocol.ts';
 import { openRegistry } from './registry.ts';
+import { createSurvey } from './survey.ts';
 
 const seconds = (text: string | undefined, otherwise: number): number => {
   const value = Number(text);
@@ -42,6 +44,7 @@ export async function runKeeper({ env, signal, stderr }: Pick<Io, 'env' | 'signa
     clientFor,
     log,
     beatSeconds: seconds(env['NEXUS_BEAT_SECONDS'], 20),
+    survey: createSurvey({ run: runGit, everyMs: seconds(env['NEXUS_SURVEY_SECONDS'], 30) * 1000 }),
     checkMs: 2000,
     idleMs: seconds(env['NEXUS_KEEPER_IDLE_SECONDS'], 600) * 1000,
     machine: machineId(dirs.state),

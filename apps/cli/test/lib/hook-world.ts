@@ -8,11 +8,13 @@ import { findDirs } from '../../src/config.ts';
 import { createCredentials } from '../../src/credentials.ts';
 import { parseClaude } from '../../src/hook/claude.ts';
 import type { Verdict } from '../../src/hook/event.ts';
+import { runGit } from '../../src/hook/dirty.ts';
 import { createHookHandler, type HookHandler } from '../../src/hook/handle.ts';
 import { createKeeper } from '../../src/keeper/keeper.ts';
 import { createKeeping } from '../../src/keeper/keeping.ts';
 import { machineId } from '../../src/machine.ts';
 import { openRegistry } from '../../src/keeper/registry.ts';
+import { createSurvey } from '../../src/keeper/survey.ts';
 import { homeEnv } from '../../src/testing/io.ts';
 
 /** One engineer's machine: a home with a login, a keeper and the hooks that it answers. */
@@ -86,6 +88,7 @@ export function makeMachine({ server, client, home }: { server: TestServer; clie
       clientFor: (at, ms) => createClient({ ...at, timeout: ms, retries: 0 }),
       log: () => {},
       beatSeconds: 0.5,
+      survey: createSurvey({ run: runGit, everyMs: 300 }),
       checkMs: 2000,
       idleMs: 600_000,
       machine: machineId(findDirs(env).state),

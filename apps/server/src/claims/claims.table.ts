@@ -71,6 +71,8 @@ export const claims = pgTable(
     grantedAt: at('granted_at').notNull().defaultNow(),
     grantedVer: count('granted_ver').notNull(),
     endedVer: count('ended_ver'),
+    /** When its holder last had something uncommitted there, as far as it told. */
+    touchedAt: at('touched_at'),
   },
   (t) => [
     index('claims_held')

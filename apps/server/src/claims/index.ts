@@ -1,9 +1,10 @@
 export { type Checks, createChecks } from './checks.ts';
 export { type Claims, createClaims } from './claims.ts';
 export { createIndexFollower, type IndexFollower } from './follow.ts';
-export { endAll, endKnown, excessOf, grant, hasRoom, requireFew, requireFree } from './holds.ts';
+export { endAll, endKnown, excessOf, extend, grant, hasRoom, requireFew, requireFree, shrink } from './holds.ts';
 export { forgetFinished, rememberFinished } from './finished.store.ts';
 export {
+  claimsOf,
   claimsOfFeature,
   type Hold,
   lastHoldOf,

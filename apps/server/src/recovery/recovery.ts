@@ -42,13 +42,15 @@ type Needs = {
   onLost: () => void;
   /** After an outage: gives every lease of the project its whole time, before anybody is called stale. */
   freshen: (projectId: string) => Promise<void>;
+  /** In the transaction in which sessions end: what else of theirs ends with them. */
+  onLeave: (tx: Queryable, at: Change, sessionIds: string[]) => Promise<void>;
 };
 
 type Ending = z.output<typeof EndSessionBody>;
 type Leaving = { as: 'lost' | 'released'; park: Set<string>; commit?: string | undefined };
 
 /** What happens when someone leaves: by saying so, or by falling silent. */
-export function createRecovery({ database, leases, ledger, members, failpoint, sessions, onLost, freshen }: Needs) {
+export function createRecovery({ database, leases, ledger, members, failpoint, sessions, onLost, freshen, onLeave }: Needs) {
   /**
    * A session that is past its grace period (or `dead`: its process was seen to be gone) becomes lost in one
    * transaction: it, its children, all they hold, their features. Condemned first, so no late heartbeat revives it
@@ -124,12 +126,9 @@ export function createRecovery({ database, leases, ledger, members, failpoint, s
         ),
       );
     await free(tx, at, ended, as);
-    await endWaitsOf(
-      tx,
-      at,
-      family.map(({ id }) => id),
-      'lost',
-    );
+    const ids = family.map(({ id }) => id);
+    await endWaitsOf(tx, at, ids, 'lost');
+    await onLeave(tx, at, ids);
     await closeSessions(
       tx,
       family.map(({ id }) => id),
@@ -179,6 +178,9 @@ export function createRecovery({ database, leases, ledger, members, failpoint, s
     });
   }
 
+  /** A parked hold yields to whoever asks for its paths. */
+  const unpark = (tx: Queryable, at: Change, hold: Hold): Promise<void> => free(tx, at, [hold], 'lost', 'requested');
+
   /** Of these sessions, ends those past their grace period; how many that were. */
   async function loseStale(projectId: string, sessionIds?: string[]): Promise<number> {
     try {
@@ -223,5 +225,5 @@ export function createRecovery({ database, leases, ledger, members, failpoint, s
     );
   }
 
-  return { lose, end, expel, loseStale, expireParked, over };
+  return { lose, end, expel, loseStale, expireParked, unpark, over };
 }

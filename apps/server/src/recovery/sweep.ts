@@ -13,6 +13,8 @@ type Needs = {
   recovery: Recovery;
   /** Gives those who wait what was let go. */
   drain: { all: () => Promise<void> };
+  /** Sees to what time does with requests. */
+  pace: { tick: (alive: string[]) => Promise<void> };
   log: Log;
   everyMs: number;
   parkedMs: number;
@@ -26,7 +28,7 @@ const HOUR = 3_600_000;
  * Every second, on every replica: brings indexes up, keeps the logical clocks going, and loses whoever is silent for too
  * long. Twice is harmless. While the ledger or the store is away nothing is lost, and afterwards every lease is fresh.
  */
-export function createSweep({ database, index, recovery, drain, log, everyMs, parkedMs, events, pruneCheckpoints }: Needs) {
+export function createSweep({ database, index, recovery, drain, pace, log, everyMs, parkedMs, events, pruneCheckpoints }: Needs) {
   let timer: ReturnType<typeof setTimeout> | undefined;
   let stopped = false;
   let cleanedAt = 0;
@@ -41,6 +43,7 @@ export function createSweep({ database, index, recovery, drain, log, everyMs, pa
       for (const projectId of projects) await alone(projectId, () => recovery.loseStale(projectId));
       for (const { projectId, id } of await parkedLongerThan(database.db, parkedMs / 1000))
         await alone(projectId, () => recovery.expireParked(projectId, id));
+      await pace.tick(projects);
       await drain.all();
       if (Date.now() - cleanedAt > HOUR) {
         cleanedAt = Date.now();

@@ -10,7 +10,7 @@ export function sessionsRoutes(route: Router, { sessions, checkpoints }: { sessi
   });
   route(api.activeSessions, ({ actor }) => sessions.active(actor.projectId));
   route(api.heartbeat, ({ actor, params }) => sessions.heartbeat(actor, params['sessionId'] ?? ''));
-  route(api.heartbeats, ({ actor, body }) => sessions.heartbeats(actor, body.sessions, body.activity));
+  route(api.heartbeats, ({ actor, body }) => sessions.heartbeats(actor, body.sessions, body.activity, body.dirty));
   route(api.saveCheckpoint, async ({ actor, body }) => {
     const saved = await checkpoints.save(actor, body);
     if (saved) return saved;

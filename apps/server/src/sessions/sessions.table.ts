@@ -32,6 +32,8 @@ export const sessions = pgTable(
     /** What guards saw: edits tried, and of them those denied. */
     edits: integer('edits').notNull().default(0),
     denials: integer('denials').notNull().default(0),
+    /** When its worktree was last looked at for uncommitted paths; null where nobody does. */
+    reportedAt: at('reported_at'),
     createdAt: at('created_at').notNull().defaultNow(),
     endedAt: at('ended_at'),
     openedVer: version('opened_ver').notNull(),

@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache';
-import type { Heartbeat, Heartbeats, OpenSessionBody, Session } from '@nexus/contract';
+import type { Heartbeat, Heartbeats, OpenSessionBody, Request, Session } from '@nexus/contract';
 import type { Database, Queryable } from '../engines/database/database.ts';
 import { type Beat, type LeaseStore, LeaseStoreUnavailable } from '../engines/leases/leases.ts';
 import type { Ledger } from '../ledger/index.ts';
@@ -21,6 +21,7 @@ import {
 } from './sessions.store.ts';
 
 export type Sessions = ReturnType<typeof createSessions>;
+type Dirty = Array<{ session: string; paths: string[]; more: boolean }>;
 type Activity = Array<{ session: string; edits: number; denials: number }>;
 
 type Needs = {
@@ -35,10 +36,15 @@ type Needs = {
   lose: (projectId: string, sessionId: string) => Promise<boolean>;
   /** The 410 for a session that is over: says what it had and who holds it now. */
   over: (sessionId: string) => Promise<AppError>;
+  /** What others ask of sessions, to be told with a beat; and what is uncommitted in their worktrees. Neither throws. */
+  requests: {
+    of: (sessions: SessionRef[]) => Promise<Map<string, Request[]>>;
+    dirty: (reports: Dirty, projectOf: (session: string) => string | undefined) => Promise<void>;
+  };
 };
 
 /** Who is at work. A session is one agent terminal; its lease lives in the lease store, its existence in the ledger. */
-export function createSessions({ database, leases, ledger, terms, bringUp, storeWasAway, lose, over }: Needs) {
+export function createSessions({ database, leases, ledger, terms, bringUp, storeWasAway, lose, over, requests }: Needs) {
   /** What never changes of a session; whether it is alive is not in here. */
   const known = new LRUCache<string, SessionRef>({ max: 50_000 });
 
@@ -196,11 +202,16 @@ export function createSessions({ database, leases, ledger, terms, bringUp, store
       if (beat.state === 'condemned') await lose(ref.projectId, ref.id);
       throw await over(ref.id);
     }
-    return { ok: true, ...renewal(ref.ttlMs, beat) };
+    return { ok: true, ...renewal(ref.ttlMs, beat, (await requests.of([ref])).get(ref.id)) };
   }
 
   /** Renews many, of any project of the caller's. Always an answer for each, in the order asked. */
-  async function heartbeats({ engineer, boundTo }: Principal, ids: string[], activity: Activity = []): Promise<Heartbeats> {
+  async function heartbeats(
+    { engineer, boundTo }: Principal,
+    ids: string[],
+    activity: Activity = [],
+    dirty: Dirty = [],
+  ): Promise<Heartbeats> {
     const refs = await Promise.all(ids.map((id) => refOf(id)));
     const mine = refs.filter(
       (ref) => ref !== undefined && ref.engineerId === engineer.id && (boundTo === null || ref.projectId === boundTo),
@@ -216,19 +227,22 @@ export function createSessions({ database, leases, ledger, terms, bringUp, store
     const seen = activity.filter(({ session }) => owned.has(session));
     // Worth a statistic, not a heartbeat.
     if (seen.length > 0) await Promise.resolve(addActivity(database.db, seen)).catch(() => undefined);
+    void requests.dirty(dirty, (session) => owned.get(session)?.projectId);
+    const asked = await requests.of([...owned.values()]);
     return {
       sessions: ids.map((id) => {
         const ref = owned.get(id);
         const beat = answers.get(id);
-        if (!ref) return { id, state: 'unknown' as const, leaseSeconds: 0, expiresAt: null, holds: [], lost: [], degraded: false };
+        if (!ref)
+          return { id, state: 'unknown' as const, leaseSeconds: 0, expiresAt: null, holds: [], lost: [], requests: [], degraded: false };
         if (beat && beat.state !== 'ok')
-          return { id, state: 'over' as const, leaseSeconds: 0, expiresAt: null, holds: [], lost: [], degraded: false };
-        return { id, state: 'ok' as const, ...renewal(ref.ttlMs, beat) };
+          return { id, state: 'over' as const, leaseSeconds: 0, expiresAt: null, holds: [], lost: [], requests: [], degraded: false };
+        return { id, state: 'ok' as const, ...renewal(ref.ttlMs, beat, asked.get(id)) };
       }),
     };
   }
 
-  const renewal = (ttlMs: number, beat: Extract<Beat, { state: 'ok' }> | undefined) => ({
+  const renewal = (ttlMs: number, beat: Extract<Beat, { state: 'ok' }> | undefined, asked: Request[] = []) => ({
     leaseSeconds: (beat?.ttlMs ?? ttlMs) / 1000,
     expiresAt: new Date(Date.now() + (beat?.ttlMs ?? ttlMs)).toISOString(),
     holds: (beat?.holds ?? []).map(({ label, fence }) => ({ featureSlug: label, fence })),
@@ -237,6 +251,7 @@ export function createSessions({ database, leases, ledger, terms, bringUp, store
       fence,
       reason: as === 'released' ? ('forced' as const) : as,
     })),
+    requests: asked,
     degraded: beat === undefined,
   });
 
