@@ -9,6 +9,7 @@ import { addImportCommand } from './commands/import.ts';
 import { addInstallCommands } from './commands/install.ts';
 import { addKeeperCommands } from './commands/keeper.ts';
 import { addLearnCommands } from './commands/learn.ts';
+import { addKeyCommands } from './commands/key.ts';
 import { addLoginCommands } from './commands/login.ts';
 import { addProjectCommands } from './commands/project.ts';
 import { addRoadmapCommands } from './commands/roadmap.ts';
@@ -86,6 +87,7 @@ function buildProgram(io: Io, exitWith: (code: number) => void): Command {
   addSetupCommand(program, run);
   addLoginCommands(program, run);
   addProjectCommands(program, run);
+  addKeyCommands(program, run);
   addFeatureCommands(program, run);
   addSaveCommand(program, run);
   addRoadmapCommands(program, run);

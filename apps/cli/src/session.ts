@@ -48,7 +48,8 @@ export function createSessions({ io, dirs, identity, client, projectId, worktree
   const { server, apiKey = '' } = client.options;
   const name = identity.kind === 'fixed' ? '' : `${identity.agent}:${identity.agentSessionId}`;
   const path = join(dirs.state, 'sessions', `${shortHash(`${server}\n${projectId}\n${name}`)}.json`);
-  const key = shortHash(apiKey);
+  // Its beginning names the key, whichever secret it has by now.
+  const key = shortHash(apiKey.slice(0, 16));
 
   /** Another engineer's key in the same terminal is another session. */
   const rememberedId = (): string | undefined => {

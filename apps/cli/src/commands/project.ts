@@ -1,4 +1,4 @@
-import { editPolicies, type Project, type ProjectPolicy, type ProjectWithMembers, roles } from '@nexus/contract';
+import { editPolicies, type Project, type ProjectPolicy, type ProjectWithMembers } from '@nexus/contract';
 import { type Command, Option } from 'commander';
 import { rmSync } from 'node:fs';
 import { basename } from 'node:path';
@@ -7,16 +7,15 @@ import { CliError } from '../errors.ts';
 import { originUrl } from '../git.ts';
 import { linkProject } from '../link.ts';
 import { listOf } from '../recommended.ts';
-import { clean, clockTime, table } from '../text.ts';
-import { examples, type Runner, wholeNumber } from './command.ts';
+import { clean, table } from '../text.ts';
+import { examples, type Runner } from './command.ts';
 import { slugOf } from './feature-edit.ts';
 import { defined } from './feature-read.ts';
+import { addPeopleCommands, memberTable } from './project-people.ts';
 import { addTransferCommands } from './transfer.ts';
 
 type CreateOptions = { slug?: string; repoUrl?: string; defaultBranch?: string; link: boolean };
 type PolicyOptions = { edits?: ProjectPolicy['edits']; brief?: string; derived?: string };
-type Role = (typeof roles)[number];
-const roleOption = (): Option => new Option('--role <role>', 'default: member').choices([...roles]);
 
 export function addProjectCommands(program: Command, run: Runner): void {
   const project = examples(
@@ -117,44 +116,7 @@ export function addProjectCommands(program: Command, run: Runner): void {
       context.out.data(found.policy, describePolicy);
     }),
   );
-
-  examples(
-    project
-      .command('invite')
-      .description('Make a single-use code with which somebody joins the project')
-      .option('--email <address>', 'only this address may use it')
-      .option('--expires <hours>', 'default: 168', wholeNumber)
-      .addOption(roleOption()),
-    'nexus project invite --email bob@example.com',
-  ).action(
-    run(async (context, { email, expires, role }: { email?: string; expires?: number; role?: Role }) => {
-      const { id: projectId, client } = await context.project();
-      const body = {
-        ...(email === undefined ? {} : { email }),
-        ...(expires === undefined ? {} : { expiresInHours: expires }),
-        ...(role === undefined ? {} : { role }),
-      };
-      const invitation = await client.createInvitation({ projectId, body });
-      context.out.data(invitation, ({ code }) => code);
-      context.out.note(
-        `Until ${clockTime(invitation.expiresAt)}: nexus login --server ${client.options.server} --invite ${invitation.code} --name <name> --email <address>`,
-      );
-    }),
-  );
-
-  examples(
-    project.command('add-member').description('Add a registered engineer').argument('<engineer>', 'email or id').addOption(roleOption()),
-    'nexus project add-member bob@example.com --role readonly',
-  ).action(
-    run(async (context, engineer: string, { role }: { role?: Role }) => {
-      const { id: projectId, client } = await context.project();
-      const body = {
-        ...(engineer.includes('@') ? { email: engineer } : { engineerId: engineer }),
-        ...(role === undefined ? {} : { role }),
-      };
-      context.out.data(await client.addMember({ projectId, body }), (member) => `Added ${clean(engineer)} as ${member.role}`);
-    }),
-  );
+  addPeopleCommands(project, run);
   addTransferCommands(project, run);
 }
 
@@ -189,13 +151,5 @@ function describe({ name, slug, id, repoUrl, defaultBranch, members }: ProjectWi
     ['branch', clean(defaultBranch)],
   ];
   const lines = facts.map(([label = '', value = '']) => `  ${label.padEnd(8)} ${value}`);
-  return [
-    `${clean(slug)}: ${clean(name)}`,
-    ...lines,
-    '',
-    table(
-      ['MEMBER', 'EMAIL', 'ROLE', 'ID'],
-      members.map((member) => [member.name, member.email, member.role, member.engineerId]),
-    ),
-  ].join('\n');
+  return [`${clean(slug)}: ${clean(name)}`, ...lines, '', memberTable(members)].join('\n');
 }
