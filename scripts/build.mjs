@@ -31,6 +31,6 @@ if (bundled !== undefined) {
 }
 console.log('built apps/cli/dist/nexus.mjs');
 
-const compiled = await compileCli(bun);
+const compiled = await compileCli(bun, { force: true });
 if (compiled === undefined) console.log('built apps/cli/dist/nexus');
 else console.warn(`No apps/cli/dist/nexus on this platform; nexus.mjs does the same, slower:\n${compiled}`);

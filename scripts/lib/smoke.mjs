@@ -41,10 +41,12 @@ export async function smokeServer(bun, env) {
   }
 }
 
-/** The bundled CLI runs on Node alone and knows its version. */
+/** The bundled CLI runs on Node alone and knows its version, and so does the command that users put on their PATH. */
 export async function smokeCli(env) {
-  const { code, output } = await capture(process.execPath, ['apps/cli/dist/nexus.mjs', '--version'], { cwd: root, env });
-  if (code !== 0 || !/\d+\.\d+\.\d+/.test(output))
-    throw new Error(`node apps/cli/dist/nexus.mjs --version (exit code ${code}):\n${output}`);
+  for (const [command, ...args] of [[process.execPath, 'apps/cli/dist/nexus.mjs'], ['bin/nexus']]) {
+    const { code, output } = await capture(command, [...args, '--version'], { cwd: root, env });
+    if (code !== 0 || !/^\d+\.\d+\.\d+$/m.test(output))
+      throw new Error(`${command} ${args.join(' ')} --version (exit code ${code}):\n${output}`);
+  }
   return true;
 }
