@@ -233,6 +233,20 @@ describe('a command', () => {
     expect(await claims()).toEqual({ 'src/a.ts': 'Bob', 'src/c.ts': 'Lead' });
   });
 
+  test('that failed, or whose end is heard after the next one began, is looked at all the same', async () => {
+    const ann = here.agent(repo);
+    await ann.start();
+    const call = (id: string) => ({ tool_name: 'Bash', tool_use_id: id, tool_input: { command: 'make' } });
+    await ann.send('PreToolUse', call('one'));
+    write(repo, 'src/one.ts');
+    await ann.send('PreToolUse', call('two'));
+    write(repo, 'src/two.ts');
+    await ann.send('PostToolUseFailure', { ...call('two'), error: 'Exit code 2' });
+    expect(Object.keys(await claims())).toEqual(['src/two.ts']);
+    await ann.send('PostToolUse', call('one'));
+    expect(Object.keys(await claims()).sort()).toEqual(['src/one.ts', 'src/two.ts']);
+  });
+
   test('claims the free paths that it writes', async () => {
     const ann = here.agent(repo);
     expect(await ann.bash('cp src/a.ts src/new.ts')).toEqual({ before: {}, after: {} });
@@ -375,6 +389,20 @@ describe('a conversation', () => {
     await lead.releaseFeature({ projectId, slug: 'ui' }, { session: `claude:${ann.sessionId}` });
     await ann.send('SessionEnd', { reason: 'other' });
     expect((await ann.start('resume')).context).toContain('It resumed api,');
+  });
+
+  test('that went on in a worktree of its own is there for everybody, and what it leaves there is parked', async () => {
+    await readyFeature(lead, projectId, 'api', ['src/']);
+    const worktree = join(repo, '.claude', 'worktrees', 'side');
+    git(repo, 'worktree', 'add', '-q', worktree);
+    const ann = here.agent(repo);
+    await ann.start();
+    await lead.pickFeature({ projectId, slug: 'api' }, { session: `claude:${ann.sessionId}` });
+    await ann.edit(join(worktree, 'src/a.ts'), { cwd: worktree });
+    append(worktree, 'src/a.ts');
+    expect((await sessionOf(ann.sessionId))?.metadata).toMatchObject({ worktree, gitBranch: 'side' });
+    await ann.send('SessionEnd', { reason: 'other', cwd: worktree });
+    expect(await lead.getFeature({ projectId, slug: 'api' })).toMatchObject({ status: 'active', heldBy: { parked: true } });
   });
 
   test('whose keeper was restarted ends all the same', async () => {

@@ -17,12 +17,14 @@ type Needs = EditNeeds & { edits: Edits; othersWrote: (place: Place, path: strin
 
 /** git must be quick, or nothing is compared: the agent waits for it. */
 const statusMs = 400;
+/** Longer than any command in the foreground runs. */
+const lookMs = 3600_000;
 
 /** Commands: what they say they write is judged before, what they wrote is looked at afterwards. */
 export function createBash({ places, projects, actors, edits, run, now, wrote, othersWrote, away }: Needs) {
-  /** By agent: the worktree as it was before the command that runs. */
+  /** By call: the worktree as it was before the command that runs. What comes after one may come after the next has begun. */
   const looks = new Map<string, { at: number; toplevel: string; dirty: Dirty }>();
-  const lookKey = ({ sessionId, subagentId = '' }: HookEvent): string => `${sessionId}/${subagentId}`;
+  const lookKey = ({ sessionId, subagentId = '', callId = '' }: HookEvent): string => `${sessionId}/${subagentId}/${callId}`;
 
   async function before(event: HookEvent, caller: Caller): Promise<Verdict> {
     const writes = parseShell(event.tool?.command ?? '', event.cwd);
@@ -40,6 +42,8 @@ export function createBash({ places, projects, actors, edits, run, now, wrote, o
     const at = now();
     const dirty = await dirtyPaths(run, place.worktree.toplevel, statusMs);
     if (dirty !== undefined) looks.set(lookKey(event), { at, toplevel: place.worktree.toplevel, dirty });
+    // Commands that were interrupted have no after.
+    for (const [key, look] of looks) if (at - look.at > lookMs) looks.delete(key);
     return verdict;
   }
 

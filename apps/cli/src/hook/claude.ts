@@ -5,6 +5,8 @@ const events: Record<string, HookEvent['event']> = {
   UserPromptSubmit: 'prompt',
   PreToolUse: 'pre_tool',
   PostToolUse: 'post_tool',
+  // A command that failed may have written all the same.
+  PostToolUseFailure: 'post_tool',
   PreCompact: 'pre_compact',
   Stop: 'turn_end',
   SubagentStart: 'subagent_start',
@@ -23,6 +25,7 @@ export function parseClaude(text: string): HookEvent | undefined {
   const cwd = string(event === 'cwd_changed' ? (raw['new_cwd'] ?? raw['cwd']) : raw['cwd']);
   if (!cwd) return undefined;
   const subagentId = string(raw['agent_id']);
+  const callId = string(raw['tool_use_id']);
   const source = string(raw[event === 'session_end' ? 'reason' : event === 'pre_compact' ? 'trigger' : 'source']);
   const tool = event === 'pre_tool' || event === 'post_tool' ? toolOf(raw) : undefined;
   return {
@@ -32,6 +35,7 @@ export function parseClaude(text: string): HookEvent | undefined {
     sessionId,
     cwd,
     ...(subagentId ? { subagentId } : {}),
+    ...(callId ? { callId } : {}),
     ...(source ? { source } : {}),
     ...(tool ? { tool } : {}),
   };

@@ -16,6 +16,8 @@ export type HookEvent = {
   name: string;
   sessionId: string;
   subagentId?: string;
+  /** Of one tool call: the same before and after it. */
+  callId?: string;
   cwd: string;
   tool?: HookTool;
   /** Why the session starts or ends: `startup`, `resume`, `clear`, `compact`, `logout` … */

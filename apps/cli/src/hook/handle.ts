@@ -65,7 +65,17 @@ export function createHookHandler(given: HookNeeds): HookHandler {
     }
   };
 
+  /** An agent that went into another worktree is there for everybody: what it leaves is looked for where it works. */
+  const follow = async (event: HookEvent, caller: Caller): Promise<void> => {
+    const place = await places.find(event.cwd, caller.env);
+    const actor = place && actors.known(event, place.link);
+    if (place === undefined || actor === undefined || actor.session.metadata['worktree'] === place.worktree.toplevel) return;
+    if (!away.isAway(place.link.server)) await actors.renew(event, place, actor.project, caller).catch(() => {});
+  };
+
   const answer: HookHandler = async (event, caller) => {
+    if (event.event === 'cwd_changed') places.forget();
+    if (event.event !== 'session_start' && event.event !== 'session_end') await follow(event, caller);
     switch (event.event) {
       case 'session_start':
         places.forget();
@@ -93,7 +103,6 @@ export function createHookHandler(given: HookNeeds): HookHandler {
         if (keeping !== undefined) void checkpoint(event, caller);
         return hint(event, caller);
       case 'cwd_changed':
-        places.forget();
         return {};
       case 'pre_compact':
         if (keeping !== undefined) void checkpoint(event, caller);

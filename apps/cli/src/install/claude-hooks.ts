@@ -3,14 +3,16 @@ export type Command = { command: string; args: string[] };
 
 type Entry = { event: string; matcher?: string; timeout: number; async?: true; statusMessage?: string };
 
-const writers = 'Edit|Write|NotebookEdit|MultiEdit|Bash|PowerShell';
+const shells = 'Bash|PowerShell';
+const writers = `Edit|Write|NotebookEdit|MultiEdit|${shells}`;
 
 // Seconds. A hook that is killed by its timeout counts as "no objection", so each is well above what one call takes.
 const entries: Entry[] = [
   { event: 'SessionStart', timeout: 5 },
   { event: 'UserPromptSubmit', timeout: 3 },
   { event: 'PreToolUse', matcher: writers, timeout: 3, statusMessage: 'Checking Nexus claims' },
-  { event: 'PostToolUse', matcher: writers, timeout: 10, async: true },
+  { event: 'PostToolUse', matcher: shells, timeout: 10, async: true },
+  { event: 'PostToolUseFailure', matcher: shells, timeout: 10, async: true },
   { event: 'SubagentStart', timeout: 5 },
   { event: 'SubagentStop', timeout: 3 },
   { event: 'PreCompact', timeout: 5 },

@@ -118,7 +118,8 @@ export function createKeeper({ registry, clientFor, log, beatSeconds, survey = (
             before?.state === 'kept' &&
             before.pid === request.pid &&
             before.startTime === request.startTime &&
-            before.apiKey === request.apiKey
+            before.apiKey === request.apiKey &&
+            (request.worktree === undefined || before.worktree === request.worktree)
           )
             return ok();
           beats.add(registry.add(request));
