@@ -1,9 +1,9 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'bun:test';
 import type { Client } from '@nexus/client';
 import { join } from 'node:path';
-import { eventually, readyFeature, startServer, type TestServer } from '../../server/test/harness.ts';
+import { eventually, readyFeature, startServer, terminal, type TestServer } from '../../server/test/harness.ts';
 import { homeEnv, type Ran, runHere } from '../src/testing/io.ts';
-import { append, git, type Machine, makeFolder, makeMachine, makeRepository } from './lib/hook-world.ts';
+import { append, git, type Machine, makeFolder, makeMachine, makeRepository, write } from './lib/hook-world.ts';
 
 let server: TestServer;
 let lead: Client;
@@ -120,5 +120,28 @@ describe('what somebody finished', () => {
     await nexusOf(bob, clone, 'idle', 'feature', 'pick', 'idle');
     await nexusOf(bob, clone, 'idle', 'feature', 'release', 'idle');
     expect(await ann.edit('docs/x.md')).toEqual({});
+  });
+});
+
+describe('a refactor of more than a fifth of the tracked files', () => {
+  test('that is refused is queued: holders finish, overlapping picks wait, and it is granted when they are done', async () => {
+    for (let file = 0; file < 10; file += 1) write(repo, `lib/${file}.ts`, 'x');
+    git(repo, 'add', 'lib');
+    await readyFeature(lead, projectId, 'small', ['lib/1.ts']);
+    await readyFeature(lead, projectId, 'next', ['lib/2.ts', 'docs/']);
+    await readyFeature(lead, projectId, 'sweep', ['lib/', 'src/']);
+    await readyFeature(lead, projectId, 'modest', ['lib/1.ts', 'lib/3.ts']);
+    const holder = await terminal(bob, projectId);
+    await holder.pickFeature({ projectId, slug: 'small' });
+    // Two of sixteen files: refused as ever.
+    expect((await nexus('m', 'feature', 'pick', 'modest')).err).toContain('lib/1.ts is held by Bob');
+    const queued = await nexus('t', 'feature', 'pick', 'sweep');
+    expect(queued.code).toBe(3);
+    expect(queued.err).toContain('sweep covers 13 of 16 tracked files, so it is queued');
+    expect((await nexus('o', 'feature', 'pick', 'next')).err).toContain('waited for overlapping paths before you');
+    await holder.claim({ projectId, body: { paths: ['lib/4.ts'], featureSlug: 'small' } });
+    await holder.doneFeature({ projectId, slug: 'small' });
+    await eventually('it is granted', async () => (await lead.getFeature({ projectId, slug: 'sweep' })).status === 'active');
+    expect((await nexus('t', 'feature', 'pick', 'sweep')).out).toContain('Picked sweep');
   });
 });

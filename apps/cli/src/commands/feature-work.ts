@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import type { Context } from '../context.ts';
 import { headBody, workOf } from '../finished.ts';
 import { asHolder, dropExport, heldSlug, sessionForChange, tellPicked } from '../held.ts';
+import { orQueue } from '../refactor.ts';
 import { clean } from '../text.ts';
 import { duration, orWait, type WaitOption, waitOption } from '../wait.ts';
 import { examples, laneOption, type Runner, wholeNumber } from './command.ts';
@@ -26,7 +27,10 @@ export function addFeatureWork(feature: Command, run: Runner): void {
       const session = await (await context.sessions()).openId();
       const body = await headBody(context);
       const pick = () => client.pickFeature({ projectId, slug, body }, { session });
-      await tellPicked(context, await orWait(context, options, session, { featureSlug: slug }, pick), 'Picked');
+      // Who waits with --wait is in the queue already.
+      const granted =
+        options.wait === undefined ? orQueue(context, session, slug, pick) : orWait(context, options, session, { featureSlug: slug }, pick);
+      await tellPicked(context, await granted, 'Picked');
     }),
   );
 
