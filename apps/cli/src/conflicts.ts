@@ -28,7 +28,12 @@ function describe({ filePath, heldPath, mode, claimedBy }: Conflict): string {
   ].join('\n');
 }
 
-function untilWhen({ expiresAt, parked }: Conflict['claimedBy']): string {
+/** Why the paths of a feature that is done are held. */
+export const lands = (commit: string | null, slug: string | null): string =>
+  `done, and held until ${commit?.slice(0, 10) ?? 'its work'} is on the default branch: \`nexus feature landed ${clean(slug ?? '<slug>')}\` tells when it is`;
+
+function untilWhen({ expiresAt, parked, landing, featureSlug }: Conflict['claimedBy']): string {
+  if (landing) return lands(landing.commit, featureSlug);
   if (parked) return 'parked: nobody works on it now, `nexus feature resume` takes it over';
   return expiresAt === null ? 'until released' : `until ${moment(expiresAt)} unless renewed`;
 }

@@ -82,6 +82,41 @@ describe('what somebody finished', () => {
   }
   const commitIn = (dir: string): string => git(dir, 'rev-parse', 'HEAD').trim().slice(0, 10);
 
+  test('keeps its paths until it lands, where the project wants that: whoever meets it looks whether it has', async () => {
+    expect((await nexus('t', 'project', 'policy', '--landing', 'on')).out).toContain('landing  on');
+    const clone = await finish('api', ['src/a.ts']);
+    await readyFeature(lead, projectId, 'more', ['src/a.ts']);
+    const line = `done, and held until ${commitIn(clone)} is on the default branch: \`nexus feature landed api\``;
+    expect((await nexus('t', 'feature', 'pick', 'more')).err).toContain(line);
+    expect((await nexus('t', 'status')).out).toMatch(new RegExp(`Done, and held until it lands\\n[^\\n]+\\napi +Bob +${commitIn(clone)}`));
+    const ann = here.agent(repo);
+    expect((await ann.edit('src/a.ts')).deny).toContain(line);
+    expect((await nexus('t', 'feature', 'landed')).err).toContain('Nothing that waits to land');
+    git(repo, 'pull', '-q', clone, 'main');
+    expect(await ann.edit('src/a.ts')).toEqual({});
+    expect((await nexus('t', 'status')).out).not.toContain('held until it lands');
+
+    await finish('docs', ['docs/x.md']);
+    await readyFeature(lead, projectId, 'manual', ['docs/']);
+    git(repo, 'pull', '-q', join(folder.dir, 'bob-docs'), 'main');
+    expect((await nexus('u', 'feature', 'pick', 'manual')).out).toContain('Picked manual');
+  });
+
+  test('does not keep its own commit from landing, and CI frees it afterwards', async () => {
+    await nexus('t', 'project', 'policy', '--landing', 'on');
+    const clone = await finish('api', ['src/a.ts']);
+    const base = git(repo, 'rev-parse', 'HEAD').trim();
+    // Another session, as CI is one: the commit that has to land passes, another one of the same path does not.
+    expect((await nexusOf(lead, clone, 'ci', 'verify', '--base', base)).code).toBe(0);
+    append(repo, 'src/a.ts', 'other');
+    git(repo, 'commit', '-qam', 'other');
+    expect((await nexus('ci', 'verify', '--base', base)).code).toBe(3);
+    git(repo, 'reset', '-q', '--hard', base);
+    git(repo, 'pull', '-q', clone, 'main');
+    expect((await nexus('ci', 'verify', '--base', base)).code).toBe(0);
+    expect(await lead.listClaims({ projectId })).toEqual([]);
+  });
+
   test('is to be pulled first: the guard says so once, and lets the edit through', async () => {
     const clone = await finish('api', ['src/a.ts']);
     const ann = here.agent(repo);

@@ -49,7 +49,15 @@ test('with nothing set it is embedded, on loopback, open, without limits', () =>
     logLevel: 'info',
     dataDir: '/data/nexus',
     registration: 'open',
-    leases: { keptMs: 90_000, unkeptMs: 1_800_000, defaultMs: 3_600_000, graceMs: 15_000, maxStepMs: 5000, parkedMs: 86_400_000 },
+    leases: {
+      keptMs: 90_000,
+      unkeptMs: 1_800_000,
+      defaultMs: 3_600_000,
+      graceMs: 15_000,
+      maxStepMs: 5000,
+      parkedMs: 86_400_000,
+      landingMs: 259_200_000,
+    },
     limits: { read: 0, write: 0, claim: 0, check: 0, beat: 0, register: 0, authFailures: 0, bodyBytes: 262_144 },
   });
 });

@@ -50,6 +50,7 @@ export const environment = z.object({
   PARKED_HOLD_TTL_SECONDS: seconds(86_400),
   YIELD_CLEAN_SECONDS: seconds(900),
   YIELD_REFUSE_SECONDS: seconds(60),
+  LANDING_HOLD_TTL_SECONDS: seconds(259_200),
   DATABASE_POOL_SIZE: z.coerce.number().int().min(2).max(200).default(10),
   METRICS_TOKEN: z.string().min(8).optional(),
   LIMIT_READ: limit(600),
@@ -125,6 +126,7 @@ export function parseConfig(env: Record<string, string | undefined>) {
       graceMs: (e.GRACE_SECONDS ?? e.LOCK_DELAY_SECONDS ?? 15) * 1000,
       maxStepMs: Math.min(5000, kept / 4),
       parkedMs: e.PARKED_HOLD_TTL_SECONDS * 1000,
+      landingMs: e.LANDING_HOLD_TTL_SECONDS * 1000,
     },
     yields: {
       cleanSeconds: e.YIELD_CLEAN_SECONDS,

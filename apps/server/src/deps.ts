@@ -184,6 +184,7 @@ export async function createDeps({
     pace,
     log,
     parkedMs: config.leases.parkedMs,
+    landingMs: config.leases.landingMs,
     events: config.events,
     pruneCheckpoints: () => checkpoints.prune(config.checkpoints),
     // The logical clock is to be looked at twice in its greatest step.

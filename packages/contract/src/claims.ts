@@ -18,6 +18,8 @@ export const Claim = z
     mode: z.enum(['read', 'write']),
     fence: z.number().int(),
     parked: z.boolean(),
+    /** Held, parked, until this commit of a feature that is done has landed. */
+    landing: z.object({ commit: z.string().nullable() }).optional(),
   })
   .meta({ id: 'Claim' });
 export type Claim = z.infer<typeof Claim>;

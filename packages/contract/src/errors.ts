@@ -60,6 +60,8 @@ export const Conflict = z
       /** Null for a parked hold: it has no lease, and yields to `resume` or after 24 h. */
       expiresAt: z.string().nullable(),
       parked: z.boolean(),
+      /** The feature is done, and its paths are held until this commit is on the default branch, or for 72 h. */
+      landing: z.object({ commit: z.string().nullable() }).optional(),
     }),
   })
   .meta({ id: 'Conflict' });

@@ -95,6 +95,8 @@ export const HoldActionBody = z
   .prefault({});
 /** `head`: the commit that the caller's checkout is at. */
 export const PickBody = z.strictObject({ head: Commit.optional() }).prefault({});
+/** `commit`: the one on the default branch that has the work, where that is not the one that `done` named. */
+export const LandedBody = z.strictObject({ commit: Commit.optional() }).prefault({});
 export const PickNextBody = z.strictObject({ lane: Lane.optional(), head: Commit.optional() }).prefault({});
 export const ForceReleaseBody = z.strictObject({
   /** The fence of the hold to end, as `nexus feature show` prints it: so that nobody breaks a newer hold by mistake. */

@@ -21,15 +21,18 @@ export const ProjectPolicy = z
     brief: z.array(z.string()),
     /** Generated files: never denied. */
     derived: z.array(z.string()),
+    /** What is done keeps its paths until its commit is on the default branch, or for 72 h. */
+    landing: z.boolean().default(false),
   })
   .meta({ id: 'ProjectPolicy' });
 export type ProjectPolicy = z.infer<typeof ProjectPolicy>;
-export const defaultPolicy: ProjectPolicy = { edits: 'claim', brief: [], derived: [] };
+export const defaultPolicy: ProjectPolicy = { edits: 'claim', brief: [], derived: [], landing: false };
 
 export const PolicyChange = z.strictObject({
   edits: z.enum(editPolicies).optional(),
   brief: PathList.optional(),
   derived: PathList.optional(),
+  landing: z.boolean().optional(),
 });
 
 export const UpdateProjectBody = z

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import type { Context } from '../context.ts';
 import { headBody, workOf } from '../finished.ts';
 import { asHolder, dropExport, heldSlug, sessionForChange, tellPicked } from '../held.ts';
+import { orLanded, settleAllLanded } from '../landing.ts';
 import { orQueue } from '../refactor.ts';
 import { clean } from '../text.ts';
 import { duration, orWait, type WaitOption, waitOption } from '../wait.ts';
@@ -26,7 +27,7 @@ export function addFeatureWork(feature: Command, run: Runner): void {
       const { id: projectId, client } = await context.project();
       const session = await (await context.sessions()).openId();
       const body = await headBody(context);
-      const pick = () => client.pickFeature({ projectId, slug, body }, { session });
+      const pick = () => orLanded(context, () => client.pickFeature({ projectId, slug, body }, { session }));
       // Who waits with --wait is in the queue already.
       const granted =
         options.wait === undefined ? orQueue(context, session, slug, pick) : orWait(context, options, session, { featureSlug: slug }, pick);
@@ -86,6 +87,28 @@ export function addFeatureWork(feature: Command, run: Runner): void {
       }),
     );
   }
+
+  examples(
+    feature
+      .command('landed')
+      .description('The work of a done feature is on the default branch: frees the paths that the project kept until then')
+      .argument('[slug]', 'default: all whose commit this clone sees there')
+      .option('--commit <sha>', 'the one that has the work, where it was squashed'),
+    'nexus feature landed',
+    'nexus feature landed login-form --commit $(git rev-parse origin/main)',
+  ).action(
+    run(async (context, slug: string | undefined, { commit }: { commit?: string }) => {
+      if (slug === undefined) {
+        const landed = await settleAllLanded(context);
+        context.out.data({ landed }, () => landed.map((one) => `Landed ${clean(one)}`).join('\n'));
+        if (landed.length === 0) context.out.note('Nothing that waits to land is on the default branch, as far as this clone knows.');
+        return;
+      }
+      const { id: projectId, client } = await context.project();
+      const feature = await client.landedFeature({ projectId, slug, body: commit === undefined ? {} : { commit } });
+      context.out.data(feature, () => `Landed ${clean(slug)}`);
+    }),
+  );
 
   examples(
     feature

@@ -15,7 +15,7 @@ import { addPeopleCommands, memberTable } from './project-people.ts';
 import { addTransferCommands } from './transfer.ts';
 
 type CreateOptions = { slug?: string; repoUrl?: string; defaultBranch?: string; link: boolean };
-type PolicyOptions = { edits?: ProjectPolicy['edits']; brief?: string; derived?: string };
+type PolicyOptions = { edits?: ProjectPolicy['edits']; brief?: string; derived?: string; landing?: 'on' | 'off' };
 
 export function addProjectCommands(program: Command, run: Runner): void {
   const project = examples(
@@ -100,16 +100,20 @@ export function addProjectCommands(program: Command, run: Runner): void {
         new Option('--edits <policy>', 'editing a free path: claim it, deny it (strict), or only tell (warn)').choices([...editPolicies]),
       )
       .option('--brief <list>', 'manifests and lockfiles, held from edit to commit only: names with commas, recommended, or none')
-      .option('--derived <list>', 'generated files, never denied: names with commas, recommended, or none'),
+      .option('--derived <list>', 'generated files, never denied: names with commas, recommended, or none')
+      .addOption(
+        new Option('--landing <state>', 'what is done keeps its paths until its commit is on the default branch').choices(['on', 'off']),
+      ),
     'nexus project policy --edits strict',
     'nexus project policy --brief recommended,docs/index.md --derived recommended',
   ).action(
-    run(async (context, { edits, brief, derived }: PolicyOptions) => {
+    run(async (context, { edits, brief, derived, landing }: PolicyOptions) => {
       const { id: projectId, client } = await context.project();
       const policy = defined({
         edits,
         brief: brief === undefined ? undefined : listOf('brief', brief),
         derived: derived === undefined ? undefined : listOf('derived', derived),
+        landing: landing === undefined ? undefined : landing === 'on',
       });
       const nothing = Object.keys(policy).length === 0;
       const found = nothing ? await client.getProject({ projectId }) : await client.updateProject({ projectId, body: { policy } });
@@ -137,11 +141,12 @@ export async function createProject(context: Context, { name, slug, repoUrl, def
   });
 }
 
-const describePolicy = ({ edits, brief, derived }: ProjectPolicy): string =>
+const describePolicy = ({ edits, brief, derived, landing }: ProjectPolicy): string =>
   [
     `edits    ${{ claim: 'claim: a free path is claimed at its first edit', strict: 'strict: only claimed paths', warn: 'warn: a free path is only mentioned' }[edits]}`,
     `brief    ${brief.map(clean).join(', ') || 'none'}`,
     `derived  ${derived.map(clean).join(', ') || 'none'}`,
+    `landing  ${landing ? 'on: what is done keeps its paths until its commit is on the default branch' : 'off'}`,
   ].join('\n');
 
 function describe({ name, slug, id, repoUrl, defaultBranch, members }: ProjectWithMembers): string {

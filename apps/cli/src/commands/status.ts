@@ -74,6 +74,20 @@ function describe(
         `${pathsOf(session.id)} paths`,
       ]),
     ),
+    section(
+      out,
+      'Done, and held until it lands',
+      ['SLUG', 'HOLDER', 'COMMIT', 'SINCE', 'PATHS'],
+      claims
+        .filter(({ landing, fence }, at) => landing && claims.findIndex((claim) => claim.fence === fence) === at)
+        .map(({ featureSlug, engineerName, landing, claimedAt, fence }) => [
+          featureSlug ?? '-',
+          engineerName,
+          landing?.commit?.slice(0, 10) ?? '-',
+          fromNow(claimedAt),
+          String(claims.filter((claim) => claim.fence === fence).length),
+        ]),
+    ),
     describeEdits(edits),
   ].filter((lines) => lines !== '');
   if (sections.length === 0) return 'All quiet: no active features and no live sessions.';

@@ -6,6 +6,7 @@ import { checkCommits, type CommitCheck, readCommits } from '../guard/commits.ts
 import { type Guard, isOnList, openGuard } from '../guard/guard.ts';
 import { describeProblem } from '../guard/pre-push.ts';
 import { changedPaths, createRunGit, stagedPaths, toNexusPaths } from '../guard/repository.ts';
+import { settleAllLanded } from '../landing.ts';
 import { repositoryPaths } from '../paths.ts';
 import { clean } from '../text.ts';
 import { examples, type Runner } from './command.ts';
@@ -26,6 +27,7 @@ export function addVerifyCommand(program: Command, run: Runner): void {
     run(async (context, paths: string[], options: Options) => {
       const guard = await openGuard(context);
       if (paths.length > 0 && (options.base !== undefined || options.staged)) throw usage('Give paths, --base or --staged, not several.');
+      if (options.base !== undefined) await settleAllLanded(context);
       const { problems, ...check } = await verify(context, guard, paths, options);
       const stale = problems.flatMap(({ commit, stale: fence }) => (fence === null ? [] : [{ commit: commit.sha, ...fence }]));
       context.out.data({ ...check, stale }, () => describe(check, problems));

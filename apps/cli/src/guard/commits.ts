@@ -44,6 +44,8 @@ export async function checkCommits(guard: Guard, commits: Commit[]): Promise<Com
   const states = await fenceStates(guard, commits);
   const all = await guard.verify([...new Set(commits.flatMap(({ paths }) => paths))].filter((path) => isGuarded(path, policy)));
   const ours = new Set(all.ours);
+  // What is held until this very commit lands must not keep it from landing.
+  const lands = new Set(commits.map(({ sha }) => sha));
   const problems = commits.flatMap((commit): CommitProblem[] => {
     const theirs = all.theirs.filter(({ filePath }) => commit.paths.includes(filePath));
     const known = commit.fences.flatMap((fence) => states.get(fence) ?? []);
@@ -51,7 +53,9 @@ export async function checkCommits(guard: Guard, commits: Commit[]): Promise<Com
     const regained = theirs.length === 0 && commit.paths.some((path) => ours.has(path));
     if (stale !== null && !regained) return [{ commit, stale, theirs }];
     if (known.some(({ state }) => state === 'released')) return [];
-    const foreign = theirs.filter(({ claimedBy }) => !commit.fences.includes(claimedBy.fence));
+    const foreign = theirs.filter(
+      ({ claimedBy }) => !commit.fences.includes(claimedBy.fence) && !lands.has(claimedBy.landing?.commit ?? ''),
+    );
     return foreign.length > 0 ? [{ commit, stale: null, theirs: foreign }] : [];
   });
   const inWay = distinct(problems.flatMap(({ theirs }) => theirs));

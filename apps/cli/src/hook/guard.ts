@@ -4,12 +4,13 @@ import { isListed, parseClaim } from '@nexus/paths';
 import { conflictsOf } from '../conflicts.ts';
 import { type Checkout, headOf, lacking, pullFirst } from '../finished.ts';
 import { clean } from '../text.ts';
+import { keptIn, settleLanded } from '../landing.ts';
 import type { Actor } from './actor.ts';
 import type { Verdict } from './event.ts';
 import { fullDenial, shortDenial, undeclared, untold } from './say.ts';
 
 /** Refuses what others hold, and deals with what nobody does by the project's policy. Throws when the server is away. */
-export async function judge(actor: Actor, paths: string[], policy: ProjectPolicy, checkout: Checkout): Promise<Verdict> {
+export async function judge(actor: Actor, paths: string[], policy: ProjectPolicy, checkout: Checkout, again = true): Promise<Verdict> {
   const { client, own, project } = actor;
   if (own.readAt() === 0) await own.read();
   const wanted = paths.filter((path) => !own.covers(path));
@@ -18,7 +19,10 @@ export async function judge(actor: Actor, paths: string[], policy: ProjectPolicy
   const body = { paths: wanted, ...(head === undefined ? {} : { head }) };
   const check = await client.checkClaims({ projectId: project.projectId, body }, { session: actor.session.id });
   const held = check.paths.flatMap(({ state, conflicts }) => (state === 'held' ? conflicts.slice(0, 1) : []));
-  if (held.length > 0) return { deny: denial(actor, held) };
+  if (held.length > 0) {
+    const landed = again ? await settleLanded(client, project.projectId, checkout, keptIn(held)) : [];
+    return landed.length > 0 ? judge(actor, paths, policy, checkout, false) : { deny: denial(actor, held) };
+  }
   const states = check.paths.map(({ state }, index) => ({ state, path: wanted[index] ?? '' }));
   const free = states.filter(({ state }) => state === 'free').map(({ path }) => path);
   if (free.length > 0 && policy.edits === 'strict') return { deny: undeclared(free) };

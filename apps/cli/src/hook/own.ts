@@ -51,8 +51,10 @@ export function createOwn({ client, projectId, sessionId, now, onLost }: Needs):
       client().myClaims({ projectId }, { session }),
       client().heartbeat({ projectId, sessionId: session }, { session }),
     ]);
-    claims = mine.flatMap(({ filePath, mode, fence }) => claimOf(filePath, mode, fence));
-    holds = beat.holds.length > 0 ? beat.holds : holdsOf(mine);
+    // What only waits to land is no work of this session any more.
+    const working = mine.filter(({ landing }) => landing === undefined);
+    claims = working.flatMap(({ filePath, mode, fence }) => claimOf(filePath, mode, fence));
+    holds = beat.holds.length > 0 ? beat.holds : holdsOf(working);
     spelled.clear();
     readAt = began;
     onLost(beat.lost);

@@ -1,4 +1,5 @@
 import type { Conflict } from '@nexus/contract';
+import { lands } from '../conflicts.ts';
 import { clean, clockTime, fromNow, shortId } from '../text.ts';
 
 type Holder = Conflict['claimedBy'];
@@ -23,7 +24,8 @@ export function fullDenial(conflict: Conflict, holdsFeature: boolean): string {
 export const shortDenial = ({ filePath, claimedBy }: Conflict): string =>
   `${clean(filePath)} is still claimed by ${holderName(claimedBy)}.`;
 
-function until({ parked, expiresAt, featureSlug }: Holder): string {
+function until({ parked, expiresAt, featureSlug, landing }: Holder): string {
+  if (landing) return lands(landing.commit, featureSlug);
   if (parked) return `parked: nobody works on it now, and \`nexus feature resume ${clean(featureSlug ?? '<slug>')}\` takes it over`;
   if (expiresAt === null) return 'until it is released';
   return `renewed while that session lives, at the latest known until ${clockTime(expiresAt)} (${fromNow(expiresAt)})`;

@@ -168,5 +168,6 @@ function toView({ claim, grantedAt, hold }: HeldClaim, deadlines: Map<string, nu
     mode: claim.mode,
     fence: hold.fence,
     parked: hold.parkedAt !== null,
+    ...(hold.landing ? { landing: { commit: hold.landing.commit } } : {}),
   };
 }

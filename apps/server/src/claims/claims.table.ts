@@ -31,6 +31,9 @@ export const holds = pgTable(
     grantedAt: at('granted_at').notNull().defaultNow(),
     grantedVer: count('granted_ver').notNull(),
     parkedAt: at('parked_at'),
+    /** The feature that is done under an earlier hold, and whose paths this one keeps, parked, until its commit has landed. */
+    landingOf: uuid('landing_of'),
+    commit: text('commit'),
     endedAt: at('ended_at'),
     endedVer: count('ended_ver'),
     endedAs: text('ended_as', { enum: ['released', 'lost', 'forced', 'handed_over'] }),
@@ -39,6 +42,9 @@ export const holds = pgTable(
     uniqueIndex('holds_fence').on(t.projectId, t.fence),
     uniqueIndex('holds_open_feature')
       .on(t.featureId)
+      .where(sql`${t.endedVer} is null`),
+    uniqueIndex('holds_landing')
+      .on(t.landingOf)
       .where(sql`${t.endedVer} is null`),
     index('holds_open_session')
       .on(t.sessionId)

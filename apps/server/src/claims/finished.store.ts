@@ -42,7 +42,7 @@ export async function finishedOn(on: Queryable, projectId: string, wanted: Claim
     select c.display as path, c.commit, c.at, e.name as "engineerName", s.agent, h.session_id as "sessionId", f.slug as "featureSlug",
       c.node, c.kind, c.display, 'write' as mode
     from candidate c join holds h on h.id = c.hold_id join sessions s on s.id = h.session_id join engineers e on e.id = h.engineer_id
-    left join features f on f.id = h.feature_id
+    left join features f on f.id = coalesce(h.feature_id, h.landing_of)
     order by c.at desc, c.node`,
   );
   return wanted.map((claim) => {

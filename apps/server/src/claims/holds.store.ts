@@ -18,6 +18,8 @@ export type Hold = {
   fence: number;
   grantedAt: string;
   parkedAt: string | null;
+  /** Of a hold that keeps the paths of a feature that is done: what has to land. Its slug and title are that feature's. */
+  landing: { featureId: string; commit: string | null } | null;
   endedAs: HoldEnd | null;
 };
 
@@ -28,12 +30,13 @@ export type Obstacle = { wanted: Claim; held: HeldClaim };
 
 const holdColumns = sql`
   h.id, h.project_id as "projectId", h.session_id as "sessionId", s.lineage, h.engineer_id as "engineerId", e.name as "engineerName", s.agent,
-  h.feature_id as "featureId", f.slug as "featureSlug", f.title as "featureTitle", h.fence, h.granted_at as "grantedAt", h.parked_at as "parkedAt", h.ended_as as "endedAs"`;
+  h.feature_id as "featureId", coalesce(f.slug, l.slug) as "featureSlug", coalesce(f.title, l.title) as "featureTitle", h.fence, h.granted_at as "grantedAt", h.parked_at as "parkedAt", h.ended_as as "endedAs",
+  h.landing_of as "landingOf", h.commit`;
 const holdJoins = sql`
-  join sessions s on s.id = h.session_id join engineers e on e.id = h.engineer_id left join features f on f.id = h.feature_id`;
+  join sessions s on s.id = h.session_id join engineers e on e.id = h.engineer_id left join features f on f.id = h.feature_id left join features l on l.id = h.landing_of`;
 const claimColumns = sql`c.kind, c.mode, c.node, c.display, c.granted_at as "claimedAt"`;
 
-type HoldRow = Omit<Hold, 'fence'> & { fence: string | number };
+type HoldRow = Omit<Hold, 'fence' | 'landing'> & { fence: string | number; landingOf: string | null; commit: string | null };
 type ClaimRow = HoldRow & Claim & { claimedAt: string };
 
 const time = (value: string) => new Date(value).toISOString();
@@ -51,6 +54,7 @@ const toHold = (row: HoldRow): Hold => ({
   fence: Number(row.fence),
   grantedAt: time(row.grantedAt),
   parkedAt: row.parkedAt && time(row.parkedAt),
+  landing: row.landingOf ? { featureId: row.landingOf, commit: row.commit } : null,
   endedAs: row.endedAs,
 });
 const toHeld = (row: ClaimRow): HeldClaim => ({
@@ -145,7 +149,7 @@ export const claimsOfFeature = (on: Queryable, projectId: string, slug: string):
 export async function openHolds(
   on: Queryable,
   projectId: string,
-  where: { session?: string; sessions?: string[]; engineer?: string; fence?: number; featureId?: string; adHoc?: true },
+  where: { session?: string; sessions?: string[]; engineer?: string; fence?: number; featureId?: string; landingOf?: string; adHoc?: true },
 ): Promise<Hold[]> {
   const found = await rows<HoldRow>(
     on,
@@ -156,7 +160,8 @@ export async function openHolds(
         ${where.engineer ? sql`and h.engineer_id = ${where.engineer}` : sql``}
         ${where.fence !== undefined ? sql`and h.fence = ${where.fence}` : sql``}
         ${where.featureId ? sql`and h.feature_id = ${where.featureId}` : sql``}
-        ${where.adHoc ? sql`and h.feature_id is null` : sql``}
+        ${where.landingOf ? sql`and h.landing_of = ${where.landingOf}` : sql``}
+        ${where.adHoc ? sql`and h.feature_id is null and h.landing_of is null` : sql``}
         order by h.fence`,
   );
   return found.map(toHold);
@@ -199,12 +204,14 @@ export const insertHold = (
     featureId: string | null;
     fence: number;
     reason: string | null;
+    landing: { featureId: string; commit: string | null } | null;
     ver: number;
   },
 ) =>
   tx.execute(sql`
-    insert into holds (id, project_id, session_id, engineer_id, feature_id, fence, reason, granted_ver)
-    values (${hold.id}, ${hold.projectId}, ${hold.sessionId}, ${hold.engineerId}, ${hold.featureId}, ${hold.fence}, ${hold.reason}, ${hold.ver})`);
+    insert into holds (id, project_id, session_id, engineer_id, feature_id, fence, reason, landing_of, commit, parked_at, granted_ver)
+    values (${hold.id}, ${hold.projectId}, ${hold.sessionId}, ${hold.engineerId}, ${hold.featureId}, ${hold.fence}, ${hold.reason},
+      ${hold.landing?.featureId ?? null}, ${hold.landing?.commit ?? null}, case when ${hold.landing !== null}::boolean then now() end, ${hold.ver})`);
 
 /** One statement for any number of claims, so that its text, and with it its plan, is always the same. */
 export const insertClaims = (tx: Queryable, hold: { id: string; projectId: string }, claims: Claim[], ver: number) =>
@@ -242,9 +249,13 @@ export const endHolds = (tx: Queryable, holdIds: string[], ver: number, as: Hold
 export const parkHolds = (tx: Queryable, holdIds: string[]) =>
   tx.execute(sql`update holds set parked_at = now() where id = any(${sql.param(holdIds)}::uuid[]) and ended_ver is null`);
 
-/** Parked holds whose time is over. */
-export const parkedLongerThan = (on: Queryable, seconds: number): Promise<Array<{ projectId: string; id: string }>> =>
+/** Parked holds whose time is over: those left for whoever resumes, and those that wait for a commit to land. In seconds. */
+export const parkedLongerThan = (
+  on: Queryable,
+  { parked, landing }: { parked: number; landing: number },
+): Promise<Array<{ projectId: string; id: string }>> =>
   rows(
     on,
-    sql`select project_id as "projectId", id from holds where ended_ver is null and parked_at < now() - make_interval(secs => ${seconds})`,
+    sql`select project_id as "projectId", id from holds where ended_ver is null
+        and parked_at < now() - make_interval(secs => case when landing_of is null then ${parked}::double precision else ${landing}::double precision end)`,
   );

@@ -20,7 +20,15 @@ export function grant(
     feature,
     claims,
     reason,
-  }: { session: SessionRef; feature: FeatureOfHold | null; claims: Claim[]; reason?: string | undefined },
+    landing,
+  }: {
+    session: Pick<SessionRef, 'id' | 'engineerId'>;
+    feature: FeatureOfHold | null;
+    claims: Claim[];
+    reason?: string | undefined;
+    /** The feature is done: this hold does not stand for it, and keeps its paths, parked, until the commit has landed. */
+    landing?: { commit: string | null };
+  },
 ): Granted {
   requireFew(claims, 'paths');
   const hold = { id: Bun.randomUUIDv7(), fence: at.nextFence() };
@@ -31,14 +39,15 @@ export function grant(
       projectId: at.projectId,
       sessionId: session.id,
       engineerId: session.engineerId,
-      featureId: feature?.id ?? null,
+      featureId: landing ? null : (feature?.id ?? null),
       reason: reason ?? null,
+      landing: landing && feature ? { featureId: feature.id, commit: landing.commit } : null,
       ver: at.version(),
     }),
   );
   if (claims.length > 0) at.write(insertClaims(tx, { id: hold.id, projectId: at.projectId }, claims, at.version()));
   if (hasGlob(claims)) at.write(requireRoom(tx, at.projectId));
-  at.index.holdsGranted.push({ id: hold.id, session: session.id, label: feature?.slug ?? null, fence: hold.fence });
+  at.index.holdsGranted.push({ id: hold.id, session: session.id, label: landing ? null : (feature?.slug ?? null), fence: hold.fence });
   for (const { node, mode, display } of claims) at.index.claimsGranted.push({ hold: hold.id, node, mode, display });
   if (claims.length > 0) at.emit({ type: 'files_claimed', ...(feature ? { feature } : {}), data: { paths, fence: hold.fence } });
   return { ...hold, paths };

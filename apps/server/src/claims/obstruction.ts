@@ -42,6 +42,7 @@ export function holderOf(hold: Hold, deadlines: Map<string, number>, claimedAt =
     claimedAt,
     expiresAt: hold.parkedAt ? null : deadlineOf(deadlines.get(hold.sessionId)),
     parked: hold.parkedAt !== null,
+    ...(hold.landing ? { landing: { commit: hold.landing.commit } } : {}),
   };
 }
 

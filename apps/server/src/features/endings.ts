@@ -1,11 +1,12 @@
 import type { z } from 'zod';
 import type { Feature, HoldActionBody } from '@nexus/contract';
-import { type Claims, claimsOfFeature, endKnown, lastHoldOf, rememberFinished } from '../claims/index.ts';
+import { type Claims, claimsOfFeature, endAll, endKnown, grant, lastHoldOf, openHolds, rememberFinished } from '../claims/index.ts';
 import type { Database, Queryable } from '../engines/database/database.ts';
 import type { HoldEnd } from '../engines/leases/leases.ts';
 import type { Change, Ledger } from '../ledger/index.ts';
 import type { Actor, SessionActor } from '../platform/actor.ts';
 import { AppError } from '../platform/errors.ts';
+import type { Rules } from '../projects/index.ts';
 import { requireLive } from '../sessions/index.ts';
 import type { Features } from './features.ts';
 import { brief, fenced, heldBy, illegal } from './refusals.ts';
@@ -13,7 +14,13 @@ import { type FeatureRow, moveOn, view } from './features.store.ts';
 
 export type Endings = ReturnType<typeof createEndings>;
 
-type Needs = { database: Database; ledger: Ledger; features: Features; claims: Claims };
+type Needs = {
+  database: Database;
+  ledger: Ledger;
+  features: Features;
+  claims: Claims;
+  rules: (projectId: string) => Promise<Rules>;
+};
 
 type HoldAction = z.output<typeof HoldActionBody>;
 type Held = Awaited<ReturnType<typeof claimsOfFeature>>;
@@ -25,11 +32,13 @@ type Ending = {
   interrupted?: boolean;
   /** The commit that has the work. */
   commit?: string | undefined;
+  /** Its paths stay held until the commit has landed. */
+  landing?: boolean;
   data?: Record<string, unknown>;
 };
 
 /** Who stops working on what: every step is one commit, conditional on the hold that stands for the feature. */
-export function createEndings({ database, ledger, features, claims }: Needs) {
+export function createEndings({ database, ledger, features, claims, rules }: Needs) {
   /** Ends the hold that stands for the feature, by the session that holds it or an ancestor, under the fence it names. */
   async function end(actor: SessionActor, slug: string, fence: number | undefined, ending: Ending): Promise<Feature> {
     return claims.attempt(actor.projectId, () =>
@@ -66,14 +75,19 @@ export function createEndings({ database, ledger, features, claims }: Needs) {
 
   /** `held`: what the hold has, as read under this lock. */
   function close(tx: Queryable, at: Change, row: FeatureRow, hold: NonNullable<FeatureRow['hold']>, held: Held, ending: Ending): Feature {
-    if (ending.commit !== undefined) at.write(rememberFinished(tx, [hold.id], ending.commit));
+    const kept = ending.landing ? held.filter(({ mode }) => mode === 'write') : [];
+    if (ending.commit !== undefined && kept.length === 0) at.write(rememberFinished(tx, [hold.id], ending.commit));
     const paths = endKnown(tx, at, [hold.id], held, ending.as).get(hold.id) ?? [];
     const isDone = ending.to === 'done';
     const to = { status: ending.to, holdId: null, claimedBy: isDone ? hold.engineerId : null, interrupted: ending.interrupted ?? false };
     at.write(moveOn(tx, [row.id], ['active'], to));
     at.emit({ type: ending.event, feature: brief(row), data: { fence: hold.fence, ...commitOf(ending), ...ending.data } });
     if (paths.length > 0) at.emit({ type: 'files_released', feature: brief(row), data: { paths, fence: hold.fence } });
-    return view({
+    // A hold of its own, under a new fence and with no gap: the feature is done, and no hold stands for it any more.
+    const landing = { commit: ending.commit ?? null };
+    const holder = { id: hold.sessionId, engineerId: hold.engineerId };
+    if (kept.length > 0) grant(tx, at, { session: holder, feature: brief(row), claims: kept, landing });
+    const ended = {
       ...row,
       status: to.status,
       claimedBy: to.claimedBy,
@@ -83,7 +97,8 @@ export function createEndings({ database, ledger, features, claims }: Needs) {
       updatedAt: at.now,
       version: row.version + 1,
       hold: null,
-    });
+    };
+    return view(ended, kept.length > 0 ? [landsLater(row.slug, landing.commit)] : []);
   }
 
   const release = (actor: SessionActor, slug: string, { fence, commit }: HoldAction) =>
@@ -97,7 +112,28 @@ export function createEndings({ database, ledger, features, claims }: Needs) {
     });
 
   const done = (actor: SessionActor, slug: string, { fence, commit }: HoldAction) =>
-    end(actor, slug, fence, { verb: 'done', as: 'released', to: 'done', event: 'feature_completed', commit });
+    rules(actor.projectId).then(({ landing }) =>
+      end(actor, slug, fence, { verb: 'done', as: 'released', to: 'done', event: 'feature_completed', commit, landing }),
+    );
+
+  /** Said by whoever sees it on the default branch: CI, a keeper, a person. Once more is the same. */
+  async function landed(actor: Actor, slug: string, commit: string | undefined): Promise<Feature> {
+    return ledger.change(actor, 'landed', async (tx, at) => {
+      const row = await features.require(tx, actor.projectId, slug);
+      const [hold] = await openHolds(tx, actor.projectId, { landingOf: row.id });
+      if (!hold && row.status !== 'done') throw illegal(row, 'Only what is done can land.');
+      if (!hold) return view(row);
+      const name = commit ?? hold.landing?.commit ?? undefined;
+      if (name !== undefined) await rememberFinished(tx, [hold.id], name);
+      const paths = (await endAll(tx, at, [hold], 'released')).get(hold.id) ?? [];
+      at.emit({
+        type: 'files_released',
+        feature: brief(row),
+        data: { paths, fence: hold.fence, reason: 'landed', ...commitOf({ commit: name }) },
+      });
+      return view(row);
+    });
+  }
 
   /** An active feature by its holder; a draft or ready one by any member. Once more is the same. */
   async function cancel(actor: Actor, slug: string, { fence, commit }: HoldAction): Promise<Feature> {
@@ -146,7 +182,10 @@ export function createEndings({ database, ledger, features, claims }: Needs) {
     );
   }
 
-  return { release, done, cancel, forceRelease };
+  return { release, done, landed, cancel, forceRelease };
 }
 
-const commitOf = ({ commit }: Ending) => (commit === undefined ? {} : { commit });
+const commitOf = ({ commit }: Pick<Ending, 'commit'>) => (commit === undefined ? {} : { commit });
+
+const landsLater = (slug: string, commit: string | null) =>
+  `Its paths stay held until ${commit?.slice(0, 10) ?? 'its work'} is on the default branch, or for 72 h. Where nobody sees that by itself: nexus feature landed ${slug}.`;

@@ -35,5 +35,6 @@ export function featuresRoutes(route: Router, { features, pick, endings, checks 
   route(api.doneFeature, ({ actor, params, body }) => endings.done(actor, slugOf(params), body));
   route(api.cancelFeature, ({ actor, params, body }) => endings.cancel(actor, slugOf(params), body));
   route(api.resumeFeature, ({ actor, params, body }) => withFinished(pick.resume(actor, slugOf(params)), body.head));
+  route(api.landedFeature, ({ actor, params, body }) => endings.landed(actor, slugOf(params), body.commit));
   route(api.forceReleaseFeature, ({ actor, params, body }) => endings.forceRelease(actor, slugOf(params), body.fence, body.reason));
 }

@@ -21,6 +21,7 @@ export function illegal(row: FeatureRow, what: string, deadlines = new Map<strin
             featureSlug: row.slug,
             featureTitle: row.title,
             parkedAt: hold.parked ? hold.grantedAt : null,
+            landing: null,
             projectId: row.projectId,
             endedAs: null,
           },

@@ -101,7 +101,7 @@ export function createRecovery({ database, leases, ledger, members, failpoint, s
       const family = await liveSessions(tx, at.projectId, engineerId);
       const ended = await leave(tx, at, family, { as: 'lost', park: new Set() });
       await free(tx, at, parked, 'lost', 'member removed');
-      const interrupted = [...ended, ...parked].flatMap(({ featureSlug }) => featureSlug ?? []);
+      const interrupted = [...ended, ...parked].flatMap(({ featureSlug, landing }) => (landing ? [] : (featureSlug ?? [])));
       return { projectId: at.projectId, engineerId, interrupted };
     });
     members.memberChanged(actor.projectId, engineerId);
@@ -161,7 +161,7 @@ export function createRecovery({ database, leases, ledger, members, failpoint, s
     for (const hold of holds) {
       const of = { engineerId: hold.engineerId, engineerName: hold.engineerName, sessionId: hold.sessionId, agent: hold.agent };
       const row = hold.featureId ? await featureById(tx, at.projectId, hold.featureId) : undefined;
-      const feature = row ? { feature: { id: row.id, slug: row.slug, title: row.title } } : {};
+      const feature = row ? { feature: { id: row.id, slug: row.slug, title: row.title } } : landingFeature(hold);
       const last = row && checkpoints.get(row.id);
       const checkpoint = last ? summary(last) : null;
       if (row) at.emit({ type: 'feature_released', ...feature, of, data: { reason, fence: hold.fence, checkpoint } });
@@ -170,11 +170,14 @@ export function createRecovery({ database, leases, ledger, members, failpoint, s
     }
   }
 
-  /** A parked hold nobody resumed: its feature is ready again, marked as interrupted. */
+  /** A parked hold nobody resumed: its feature is ready again, marked as interrupted. One whose commit never landed just ends. */
   async function expireParked(projectId: string, holdId: string): Promise<void> {
     await ledger.change({ projectId, system: true }, 'unpark', async (tx, at) => {
       const holds = (await openHolds(tx, projectId, {})).filter(({ id, parkedAt }) => id === holdId && parkedAt !== null);
-      await free(tx, at, holds, 'lost', 'parked too long');
+      for (const { id, landing } of holds) if (landing?.commit) await rememberFinished(tx, [id], landing.commit);
+      const [landing, left] = [holds.filter((hold) => hold.landing), holds.filter((hold) => !hold.landing)];
+      await free(tx, at, landing, 'released', 'did not land in time');
+      await free(tx, at, left, 'lost', 'parked too long');
     });
   }
 
@@ -227,3 +230,6 @@ export function createRecovery({ database, leases, ledger, members, failpoint, s
 
   return { lose, end, expel, loseStale, expireParked, unpark, over };
 }
+
+const landingFeature = ({ landing, featureSlug, featureTitle }: Hold) =>
+  landing && featureSlug ? { feature: { id: landing.featureId, slug: featureSlug, title: featureTitle ?? featureSlug } } : {};

@@ -18,6 +18,7 @@ type Needs = {
   log: Log;
   everyMs: number;
   parkedMs: number;
+  landingMs: number;
   events: { keepDays: number; keepCount: number };
   pruneCheckpoints: () => Promise<void>;
 };
@@ -28,7 +29,19 @@ const HOUR = 3_600_000;
  * Every second, on every replica: brings indexes up, keeps the logical clocks going, and loses whoever is silent for too
  * long. Twice is harmless. While the ledger or the store is away nothing is lost, and afterwards every lease is fresh.
  */
-export function createSweep({ database, index, recovery, drain, pace, log, everyMs, parkedMs, events, pruneCheckpoints }: Needs) {
+export function createSweep({
+  database,
+  index,
+  recovery,
+  drain,
+  pace,
+  log,
+  everyMs,
+  parkedMs,
+  landingMs,
+  events,
+  pruneCheckpoints,
+}: Needs) {
   let timer: ReturnType<typeof setTimeout> | undefined;
   let stopped = false;
   let cleanedAt = 0;
@@ -41,7 +54,7 @@ export function createSweep({ database, index, recovery, drain, pace, log, every
       ledgerAway = false;
       await index.settle(projects);
       for (const projectId of projects) await alone(projectId, () => recovery.loseStale(projectId));
-      for (const { projectId, id } of await parkedLongerThan(database.db, parkedMs / 1000))
+      for (const { projectId, id } of await parkedLongerThan(database.db, { parked: parkedMs / 1000, landing: landingMs / 1000 }))
         await alone(projectId, () => recovery.expireParked(projectId, id));
       await pace.tick(projects);
       await drain.all();

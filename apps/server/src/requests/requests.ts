@@ -1,7 +1,18 @@
 import type { z } from 'zod';
 import type { Asked, AskBody, RefuseBody, Request, YieldBody, Yielded } from '@nexus/contract';
 import { type Claim, formatClaim, overlaps } from '@nexus/paths';
-import { claimsOf, type Claims, endAll, extend, type Hold, obstacles, openHolds, parseTouches, shrink } from '../claims/index.ts';
+import {
+  claimsOf,
+  type Claims,
+  endAll,
+  extend,
+  type Hold,
+  obstacles,
+  openHolds,
+  parseTouches,
+  requireFree,
+  shrink,
+} from '../claims/index.ts';
 import type { Database, Queryable } from '../engines/database/database.ts';
 import type { Change, Ledger } from '../ledger/index.ts';
 import type { SessionActor } from '../platform/actor.ts';
@@ -32,6 +43,8 @@ export function createRequests({ database, ledger, claims, rules, unpark, asked 
       ledger.change(actor, 'request', async (tx, at) => {
         await requireLive(tx, session);
         const [inWay, open] = await Promise.all([obstacles(tx, projectId, wanted, session.lineage), openIn(tx, projectId)]);
+        // Nobody is there to answer for what waits to land, and it yields to its landing alone.
+        requireFree(inWay.filter(({ held }) => held.hold.landing));
         const parked = new Map(inWay.filter(({ held }) => held.hold.parkedAt).map(({ held }) => [held.hold.id, held.hold]));
         for (const hold of parked.values()) await unpark(tx, at, hold);
         const live = inWay.filter(({ held }) => !held.hold.parkedAt);

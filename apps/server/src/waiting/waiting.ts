@@ -60,7 +60,8 @@ export function createWaiting({ database, ledger, claims, features, rules, deadl
         const mine = (await queueOf(tx, projectId, own)).find(({ wait }) => wait.sessionId === session.id);
         if (mine && mine.wait.feature?.id === feature?.id && sameForms(mine, formatTouches(wanted))) return { id: mine.wait.id };
         const family = [...session.lineage, ...(await liveFamily(tx, projectId, session.id)).map((child) => child.id)];
-        const holding = await openHolds(tx, projectId, { sessions: family });
+        // What only waits to land is nothing that anybody works on.
+        const holding = (await openHolds(tx, projectId, { sessions: family })).filter(({ landing }) => !landing);
         if (holding.length > 0) throw holdsAlready(holding);
         if (mine) endWait(tx, at, mine.wait, 'left');
         const wait = {

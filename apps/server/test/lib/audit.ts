@@ -81,12 +81,13 @@ async function audit(db: Queryable, projectId: string): Promise<string[]> {
     to: string | null;
     endedAs: string | null;
     parked: boolean;
+    landing: boolean;
     status: string;
     sessionEnd: string | null;
   }>(
     db,
     sql`select h.id, h.session_id as session, h.feature_id as feature, h.fence, h.granted_ver as "from", h.ended_ver as "to", h.ended_as as "endedAs",
-          h.parked_at is not null as parked, s.status, s.ended_ver as "sessionEnd"
+          h.parked_at is not null as parked, h.landing_of is not null as landing, s.status, s.ended_ver as "sessionEnd"
         from holds h join sessions s on s.id = h.session_id where h.project_id = ${projectId} order by h.granted_ver, h.fence`,
   );
   const claims = await rows<Omit<Held, 'fence' | 'from' | 'to'> & { hold: string; fence: string; from: string; to: string | null }>(
@@ -123,7 +124,7 @@ async function audit(db: Queryable, projectId: string): Promise<string[]> {
     say(Number(hold.fence) <= greatest, `${what} came after ${greatest}`);
     greatest = Number(hold.fence);
     say((hold.to === null) !== (hold.endedAs === null), `${what} has ended by half`);
-    const over = hold.status !== 'active' && !(hold.parked && hold.status === 'ended');
+    const over = hold.status !== 'active' && !(hold.parked && (hold.landing || hold.status === 'ended'));
     say(over && (hold.to === null || Number(hold.to) > Number(hold.sessionEnd)), `${what} outlived its session, which is ${hold.status}`);
     for (const claim of claims.filter((other) => other.hold === hold.id)) {
       say(Number(claim.from) < Number(hold.from), `${what} has a claim from before`);
