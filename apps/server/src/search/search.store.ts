@@ -113,8 +113,8 @@ export async function searchEntriesFor(
   );
   const found = await rows<Raw>(
     on,
-    sql`with scored as (
-          select c.*, ((${sql.join(counts, sql` + `)}) / (1 + 0.15 * ln(1 + length(c.terms) / 50.0)) * case when c.replaced then 0.5 else 1 end)::float8 as score
+    sql`with scored as materialized (
+          select c.*, ((${sql.join(counts, sql` + `)}) / (1 + 0.15::float8 * ln(1 + length(c.terms)::float8 / 50)) * case when c.replaced then 0.5::float8 else 1 end) as score
           from ${candidates(projectId, terms, conditions(projectId, filters))} c
         ), best as (
           select * from scored where score > 0 ${from ? sql`and (score, id) < (${from.score}::float8, ${from.id}::uuid)` : sql``}

@@ -46,7 +46,7 @@ export function createTransfer({ database, ledger, projects }: Needs) {
       await inBatches(features, (rows) => insertFeatures(tx, into, rows));
       await inBatches(learnings, (rows) => insertLearnings(tx, into, rows));
       await inBatches(decisions, (rows) => insertDecisions(tx, into, rows));
-      while ((await indexMissing(tx, projectId, BATCH)) === BATCH);
+      await indexMissing(tx, projectId);
       at.emit({ type: 'project_imported', data: counts });
       return { projectId, ...counts, at: at.now };
     });
