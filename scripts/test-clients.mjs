@@ -32,7 +32,7 @@ if (!isInstalled()) {
     process.exit(1);
   }
 }
-const files = (lanes.length > 0 ? lanes : ['claude', 'plugin', 'git']).map((lane) => `./test/clients/${lane}.lane.ts`);
+const files = (lanes.length > 0 ? lanes : ['claude', 'silence', 'plugin', 'git']).map((lane) => `./test/clients/${lane}.lane.ts`);
 const { failed } = await runBunTest(bun, files, {
   ...withBun(bun, cleanEnvironment()),
   CLAUDE_BINARY: binary,

@@ -32,7 +32,8 @@ afterAll(async () => {
 });
 
 const write = (path: string, content = 'x') => ({ tool: 'Write', input: { file_path: path, content } });
-const holds: Step = { tool: 'Bash', input: { command: 'nexus claims mine' } };
+const bash = (command: string): Step => ({ tool: 'Bash', input: { command } });
+const holds: Step = bash('nexus claims mine');
 
 async function run(prompt: string, args: string[] = []): Promise<void> {
   const { code, out, err } = await desk.claude(prompt, { args }).ended;
@@ -135,11 +136,36 @@ test('a conversation that goes on has its unfinished feature again', async () =>
   expect(desk.read('kept.ts')).toBe('2');
 });
 
+test('what a command wrote before it failed is claimed too, and nothing of that is told', async () => {
+  await run(script('failed', bash('eval "echo y > failed.ts"; exit 3'), bash('sleep 1; nexus claims mine')));
+  const [failed, mine] = model.results('failed');
+  expect(failed?.isError).toBe(true);
+  expect(mine?.text).toContain('failed.ts');
+  expect(model.told('failed')).not.toContain('hook additional context');
+});
+
+test('an agent that goes into a worktree of its own leaves there what it did not commit, parked', async () => {
+  await readyFeature(lead, projectId, 'side', ['side.ts']);
+  await run(
+    script('side', bash('nexus feature pick side'), { tool: 'EnterWorktree', input: { name: 'side' } }, write('side.ts', 'x'), bash('pwd')),
+  );
+  expect(model.results('side').at(-1)?.text).toContain('.claude/worktrees/side');
+  expect(await lead.getFeature({ projectId, slug: 'side' })).toMatchObject({ heldBy: { parked: true } });
+});
+
+test('a conversation that is made shorter, or moves, goes on in its session', async () => {
+  desk.write('sub/x.ts', 'x');
+  const sessionId = crypto.randomUUID();
+  await run(script('moved', bash('cd sub'), write('moved.ts')), ['--session-id', sessionId]);
+  await run('/compact', ['--resume', sessionId]);
+  await run(script('after', bash('nexus claims mine')), ['--resume', sessionId]);
+  expect(model.results('moved').map(({ isError }) => isError)).toEqual([false, false]);
+});
+
 test('a commit from the agent’s shell says under which feature it was made; one of a foreign path is refused', async () => {
   expect((await desk.nexus('install', 'git')).code).toBe(0);
   await readyFeature(lead, projectId, 'landed', ['landed.ts']);
   await bob.claim({ projectId, body: { paths: ['foreign.ts'] } });
-  const bash = (command: string): Step => ({ tool: 'Bash', input: { command } });
   await run(
     script(
       'landed',
