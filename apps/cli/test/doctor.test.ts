@@ -3,7 +3,7 @@ import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Client } from '@nexus/client';
 import { startServer, type TestServer } from '../../server/test/harness.ts';
-import { type Checkout, makeCheckout } from './lib/checkout.ts';
+import { type Checkout, makeCheckout, program } from './lib/checkout.ts';
 import { layOut } from './lib/hook-managers.ts';
 
 type Report = { ok: boolean; findings: { check: string; state: string; says: string; remedy?: string }[] };
@@ -53,7 +53,7 @@ test('a repository that is set up is all well, and looking at it opens no sessio
     'hook',
   ])
     expect(find(check)).toMatchObject({ check, state: 'ok' });
-  expect(find('hook')?.says).toMatch(/`nexus hook claude` answered in \d+ ms/);
+  expect(find('hook')?.says).toMatch(/^`nexus hook claude` answered in \d+ ms, from http:.*, edits: claim$/);
   expect(await lead.activeSessions({ projectId })).toEqual([]);
 });
 
@@ -147,6 +147,21 @@ describe('what Claude Code would run', () => {
     here.write('.claude/settings.json', here.read('.claude/settings.json').replaceAll('|Bash|PowerShell', ''));
     expect(await claude()).toMatchObject({ state: 'note', remedy: '`nexus install claude` again' });
   });
+});
+
+test('a hook that does not come as far as the server is found, whatever its exit code', async () => {
+  await setUp();
+  await here.nexus('install', 'claude');
+  const settings = here.read('.claude/settings.json');
+  here.write('.claude/settings.json', settings.replaceAll('"nexus"', JSON.stringify(join(here.dir, '../mute/nexus'))));
+  mkdirSync(join(here.dir, '../mute'));
+  program(join(here.dir, '../mute/nexus'), '#!/bin/sh\nexit 0\n');
+  expect((await examine()).find('hook')).toMatchObject({ state: 'wrong', says: expect.stringContaining('found no project') as string });
+  here.write('.claude/settings.json', settings);
+  here.env['NEXUS_SERVER_URL'] = 'http://127.0.0.1:9';
+  here.env['NEXUS_TOKEN'] = 'nxp_x';
+  here.env['NEXUS_PROJECT'] = projectId;
+  expect((await examine()).find('hook')).toMatchObject({ state: 'wrong', says: expect.stringContaining('got no answer') as string });
 });
 
 test('hooks that git never comes to are found: husky or lefthook is not set up in this checkout', async () => {

@@ -2,12 +2,16 @@ import { spawn } from 'node:child_process';
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { z } from 'zod';
 import type { Context } from '../context.ts';
+import { isLinked } from '../guard/guard.ts';
+import { probeSession, reached } from '../hook/event.ts';
 import { version } from '../io.ts';
 import { absoluteSelf, findOnPath } from '../install/binary.ts';
 import { type Command, hookArgs } from '../install/claude-hooks.ts';
 import { callKeeper } from '../keeper/call.ts';
 import { keeperFiles } from '../keeper/protocol.ts';
+import { clean } from '../text.ts';
 import { type Finding, note, ok, wrong } from './finding.ts';
 
 export async function checkProgram({ io }: Context): Promise<Finding> {
@@ -74,26 +78,44 @@ function namesIn(dir: string): string[] {
   return statSync(dir, { throwIfNoEntry: false })?.isDirectory() ? readdirSync(dir) : [];
 }
 
-/** An event that opens, claims and ends nothing, through the program that Claude Code starts and the keeper behind it. */
+/** An edit that opens and claims nothing, through the program that Claude Code starts, the keeper and the server. */
 export async function checkHook(context: Context, hook: Command | undefined): Promise<Finding> {
   const { command, args } = hook ?? absoluteSelf(context.io);
-  const started = hook === undefined ? { command, args: [...args, ...hookArgs] } : { command, args };
-  const event = { hook_event_name: 'Stop', session_id: `nexus-doctor-${process.pid}`, cwd: context.cwd, stop_hook_active: false };
+  const started = { command, args: hook === undefined ? [...args, ...hookArgs] : args };
+  const line = `\`${[started.command, ...started.args].join(' ')}\``;
+  const tool = { tool_name: 'Edit', tool_input: { file_path: join(context.cwd, 'nexus-doctor') } };
+  const event = JSON.stringify({ hook_event_name: 'PreToolUse', session_id: probeSession, cwd: context.cwd, ...tool });
+  // The first one may have to start the keeper.
+  if (!context.io.env['NEXUS_NO_KEEPER']) await run(started, event, context.io.env);
   const before = performance.now();
-  const { code, out, err } = await run(started, JSON.stringify(event), context.io.env);
+  const { code, out, err } = await run(started, event, context.io.env);
   const ms = Math.round(performance.now() - before);
-  const line = [started.command, ...started.args].join(' ');
-  if (code !== 0 || out.trim() !== '')
+  const says = saidIn(out);
+  const remedy = 'look at what is wrong above; `nexus keeper stop` ends a keeper of another version';
+  if (code !== 0 || (out !== '' && says === undefined))
     return wrong(
       'hook',
-      `\`${line}\` ended with ${code}: ${(err || out).trim().split('\n')[0] ?? ''}`,
-      'look at `program` above, then `nexus install claude`',
+      `${line} ended with ${code}: ${(err || out).trim().split('\n')[0] ?? ''}`,
+      'look at `program`, then `nexus install claude`',
     );
+  if (says === undefined && (await isLinked(context))) return wrong('hook', `${line} found no project to ask for`, remedy);
+  if (says !== undefined && !says.startsWith(reached)) return wrong('hook', `${line} got no answer: ${clean(says)}`, remedy);
+  const far = says === undefined ? '' : `, from ${clean(says.slice(reached.length + 1))}`;
   // Claude Code waits three seconds for a hook, then lets the tool run.
   return ms < 1500
-    ? ok('hook', `\`${line}\` answered in ${ms} ms`)
-    : note('hook', `\`${line}\` took ${ms} ms; after 3 s an edit goes on unchecked`);
+    ? ok('hook', `${line} answered in ${ms} ms${far}`)
+    : note('hook', `${line} took ${ms} ms${far}; after 3 s an edit goes on unchecked`);
 }
+
+function saidIn(out: string): string | undefined {
+  try {
+    return Said.parse(JSON.parse(out)).systemMessage;
+  } catch {
+    return undefined;
+  }
+}
+
+const Said = z.object({ systemMessage: z.string() });
 
 type Ran = { code: number | null; out: string; err: string };
 

@@ -38,3 +38,7 @@ export type Caller = {
   /** The variables that decide where Nexus is, and those of the agent; nothing else of the environment. */
   env: Record<string, string>;
 };
+
+/** No agent's session: `nexus doctor` asks in its name whether a hook comes as far as the server. */
+export const probeSession = 'nexus-doctor';
+export const reached = 'nexus-doctor reached';

@@ -11,6 +11,7 @@ import { createLapse } from './lapse.ts';
 import { createLifecycle } from './lifecycle.ts';
 import { createAway, createWrites, onceInAWhile } from './memory.ts';
 import { createPlaces, type Place } from './places.ts';
+import { createProbe, isProbe } from './probe.ts';
 import { createProjects, type Project } from './projects.ts';
 
 export type HookNeeds = {
@@ -73,7 +74,9 @@ export function createHookHandler(given: HookNeeds): HookHandler {
     if (!away.isAway(place.link.server)) await actors.renew(event, place, actor.project, caller).catch(() => {});
   };
 
+  const probe = createProbe({ places, projects, actors });
   const answer: HookHandler = async (event, caller) => {
+    if (isProbe(event)) return probe(event, caller);
     if (event.event === 'cwd_changed') places.forget();
     if (event.event !== 'session_start' && event.event !== 'session_end') await follow(event, caller);
     switch (event.event) {
