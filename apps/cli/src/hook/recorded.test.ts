@@ -10,7 +10,13 @@ const files = readdirSync(folder);
 test('there is a recording of every event that the program was made to send', () => {
   const events = new Set(files.map((file) => file.split(/[-.]/)[0]));
   expect(events).toEqual(
-    new Set(['posttooluse', 'pretooluse', 'sessionend', 'sessionstart', 'stop', 'subagentstart', 'subagentstop', 'userpromptsubmit']),
+    new Set(
+      ['cwdchanged', 'posttooluse', 'posttoolusefailure', 'precompact', 'pretooluse', 'sessionend', 'sessionstart', 'stop'].concat([
+        'subagentstart',
+        'subagentstop',
+        'userpromptsubmit',
+      ]),
+    ),
   );
 });
 
@@ -19,7 +25,12 @@ for (const file of files)
     const text = readFileSync(join(folder, file), 'utf8');
     const raw = JSON.parse(text) as Record<string, unknown>;
     const event = parseClaude(text);
-    expect(event).toMatchObject({ agent: 'claude', name: raw['hook_event_name'], sessionId: raw['session_id'], cwd: '/repo' });
+    expect(event).toMatchObject({
+      agent: 'claude',
+      name: raw['hook_event_name'],
+      sessionId: raw['session_id'],
+      cwd: raw['new_cwd'] ?? '/repo',
+    });
     expect(event?.subagentId).toBe(raw['agent_id'] as string | undefined);
     if (raw['tool_name'] === undefined) return;
     const isShell = raw['tool_name'] === 'Bash';

@@ -27,6 +27,8 @@ export type Machine = {
   clock: { ahead: number };
   agent: (cwd: string, sessionId?: string) => Agent;
   handle: HookHandler;
+  /** Where this machine keeps its login, for whoever calls `handle` itself. */
+  env: Record<string, string>;
   restartKeeper: () => void;
   stop: () => void;
 };
@@ -106,6 +108,7 @@ export function makeMachine({ server, client, home }: { server: TestServer; clie
     },
     clock,
     handle,
+    env,
     agent: (cwd, sessionId = crypto.randomUUID()) => makeAgent({ handle, cwd, sessionId, env }),
     restartKeeper: () => {
       built.keeper.stop();
