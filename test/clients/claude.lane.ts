@@ -141,7 +141,7 @@ test('what a command wrote before it failed is claimed too, and nothing of that 
   const [failed, mine] = model.results('failed');
   expect(failed?.isError).toBe(true);
   expect(mine?.text).toContain('failed.ts');
-  expect(model.told('failed')).not.toContain('hook additional context');
+  expect(model.told('failed')).not.toContain('PostToolUseFailure');
 });
 
 test('an agent that goes into a worktree of its own leaves there what it did not commit, parked', async () => {
