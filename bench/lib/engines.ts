@@ -10,6 +10,8 @@ export type TeamEngines = {
   database: (name: string) => Promise<string>;
   /** Columns must be text, or read as such. */
   query: (url: string, sql: string) => Promise<Record<string, string>[]>;
+  /** Bytes that Redis has in use. */
+  redisMemory: () => Promise<number>;
   about: () => Promise<string>;
 };
 
@@ -26,10 +28,17 @@ export async function startTeamEngines(): Promise<TeamEngines | undefined> {
       await client.close();
     }
   };
+  const redisInfo = async (section: string) => {
+    const client = new Bun.RedisClient(redis.url);
+    const info = String(await client.send('INFO', [section]));
+    client.close();
+    return info;
+  };
   return {
     bin,
     redisUrl: redis.url,
     query,
+    redisMemory: async () => Number(/used_memory:(\d+)/.exec(await redisInfo('memory'))?.[1]),
     database: async (name) => {
       await query(postgres.url, `create database ${name}`);
       const url = new URL(postgres.url);
@@ -41,10 +50,7 @@ export async function startTeamEngines(): Promise<TeamEngines | undefined> {
         postgres.url,
         `select current_setting('server_version') as version, current_setting('fsync') as fsync, current_setting('synchronous_commit') as commit`,
       );
-      const client = new Bun.RedisClient(redis.url);
-      const info = String(await client.send('INFO', ['server']));
-      client.close();
-      const cache = /redis_version:(\S+)/.exec(info)?.[1] ?? '?';
+      const cache = /redis_version:(\S+)/.exec(await redisInfo('server'))?.[1] ?? '?';
       return `PostgreSQL ${row?.['version'] ?? '?'}, fsync ${row?.['fsync'] ?? '?'}, synchronous_commit ${row?.['commit'] ?? '?'}; Redis ${cache}`;
     },
   };

@@ -1,3 +1,4 @@
+import { residentMemory } from '../lib/memory.ts';
 import { startServer } from '../lib/processes.ts';
 import { makeProject } from '../lib/project.ts';
 import type { Context, Measured, Row } from '../lib/row.ts';
@@ -14,9 +15,7 @@ async function run({ engines, team, quick, bunArgs }: Context): Promise<Measured
   try {
     await makeProject(server.url, 4);
     await Bun.sleep(quick ? 3000 : 15_000);
-    const metrics = await (await fetch(`${server.url}/api/metrics`)).text();
-    const bytes = Number(/^process_resident_memory_bytes(?:\{.*\})? (\S+)/m.exec(metrics)?.[1]);
-    const ours = bytes / 2 ** 20;
+    const ours = (await residentMemory(server.url)) / 2 ** 20;
     // The design sets no goal for a server that has its database inside.
     const limit = engines === 'team' ? { goal: `< ${goal} MB`, met: ours < goal } : { goal: '-', met: true };
     return [{ what: idle.about, unit: 'MB', ours, baseline: undefined, ratio: undefined, ...limit }];
