@@ -91,7 +91,10 @@ export const claims = pgTable(
       .on(t.holdId)
       .where(sql`${t.endedVer} is null`),
     index('claims_granted').on(t.projectId, t.grantedVer),
-    index('claims_ended').on(t.projectId, t.endedVer),
+    // Partial, or a planner without statistics takes it for what is held, and reads all of that for each path.
+    index('claims_ended')
+      .on(t.projectId, t.endedVer)
+      .where(sql`${t.endedVer} is not null`),
   ],
 );
 
