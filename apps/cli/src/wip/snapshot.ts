@@ -39,7 +39,8 @@ export async function snapshot({ toplevel, gitDir, sessionId, paths, except = []
     const tree = await plumb(toplevel, ['write-tree'], { index });
     if (tree === undefined) return undefined;
     const before = await plumb(toplevel, ['rev-parse', '--verify', '--quiet', `${ref}^{commit}`]);
-    if (as === 'saved' && before !== undefined && (await isSame(toplevel, before, tree, base))) return { ref, commit: before, base, files };
+    const isNews = before === undefined || (as === 'left' && !(await isKept(toplevel, sessionId)));
+    if (!isNews && (await isSame(toplevel, before, tree, base))) return { ref, commit: before, base, files };
     // What a session saved itself is older than what it left, and a taker may have begun to edit: that is kept as well.
     const parents = [base, as === 'left' ? before : undefined].flatMap((parent) => (parent ? ['-p', parent] : []));
     const commit = await plumb(toplevel, ['commit-tree', tree, ...parents, '-m', subject(as, sessionId)]);

@@ -108,6 +108,7 @@ test('the same once more is the same commit; what was kept before a later look s
   write('src/a.ts', 'two\n');
   const left = await keep(['src/']);
   expect(await isKept(place.dir, id)).toBe(true);
+  expect(await keep(['src/'])).toEqual(left);
   expect(git('show', `${left?.ref}:src/a.ts`)).toBe('two\n');
   expect(git('show', `${left?.ref}^2:src/a.ts`)).toBe('one\n');
 });
