@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import type { Client } from '@nexus/client';
 import { join } from 'node:path';
 import { eventually, readyFeature, startServer, terminal, type TestServer } from '../../server/test/harness.ts';
+import { fitting } from '../src/keeper/survey.ts';
 import { homeEnv, type Ran, runHere } from '../src/testing/io.ts';
 import { append, git, type Machine, makeFolder, makeMachine, makeRepository, write } from './lib/hook-world.ts';
 
@@ -53,6 +54,48 @@ describe('status', () => {
     for (const path of ['src/a.ts', 'src/a.ts', 'src/b.ts', 'src/c.ts']) await ann.edit(path);
     await eventually('the counts are known', async () => (await lead.status({ projectId })).edits.tried === 4);
     expect((await nexus('t', 'status')).out).toContain('Edits of these sessions: 4, of them denied 1 (25.0 per 100)');
+  });
+});
+
+describe('who never asks', () => {
+  test('is seen by the keeper of another session in the same worktree: what is uncommitted there and claimed by nobody', async () => {
+    await lead.updateProject({ projectId, body: { policy: { derived: ['gen/'] } } });
+    const ann = here.agent(repo);
+    await ann.edit('src/a.ts');
+    append(repo, 'src/a.ts');
+    append(repo, 'src/b.ts');
+    for (const path of ['gen/x.ts', 'dist/y.js', 'new.txt']) write(repo, path, 'x');
+    const seen = async () => (await lead.status({ projectId })).unattended;
+    await eventually('it is reported', async () => (await seen()).length === 1);
+    expect(await seen()).toMatchObject([{ worktree: repo, engineerName: 'Lead', paths: ['src/b.ts', 'new.txt'], more: false }]);
+    expect((await nexus('t', 'status')).out).toContain('Unattended: uncommitted, and claimed by nobody');
+    // Whoever claims it attends to it, at once; a guard refuses the commit of what somebody else holds.
+    await bob.claim({ projectId, body: { paths: ['src/b.ts'] } });
+    expect(await seen()).toMatchObject([{ paths: ['new.txt'] }]);
+    git(repo, 'add', 'src/b.ts');
+    expect(await nexus('t', 'verify', '--staged')).toMatchObject({ code: 3 });
+    expect((await nexus('t', 'git-hook', 'pre-commit')).err).toContain('changes what somebody else holds');
+    git(repo, 'restore', '--staged', 'src/b.ts');
+    git(repo, 'clean', '-qfd', 'new.txt');
+    await eventually('it is gone', async () => (await seen()).length === 0);
+  });
+
+  test('is seen where nobody holds anything, and a report never outgrows a beat', async () => {
+    const ann = here.agent(repo);
+    await ann.start();
+    append(repo, 'src/c.ts');
+    await eventually('it is reported', async () => (await lead.status({ projectId })).unattended[0]?.paths[0] === 'src/c.ts');
+    const report = { session: 's', paths: Array.from({ length: 500 }, (_, n) => `${'p'.repeat(1000)}${n}`), more: false };
+    const fit = fitting([report, { ...report, paths: ['a'] }]);
+    expect(fit).toHaveLength(1);
+    expect(fit[0]).toMatchObject({ more: true });
+    expect(JSON.stringify(fit).length).toBeLessThan(100_000);
+    expect(
+      fitting([
+        { ...report, paths: ['a'] },
+        { ...report, paths: ['b'] },
+      ]),
+    ).toHaveLength(2);
   });
 });
 

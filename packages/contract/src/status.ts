@@ -4,6 +4,17 @@ import { Feature } from './features.ts';
 import { Session } from './sessions.ts';
 import { Wait } from './waits.ts';
 
+/** Uncommitted in a worktree, and claimed by nobody: somebody works there who asks nobody. */
+export const Unattended = z.object({
+  worktree: z.string(),
+  machine: z.string(),
+  /** Whose keeper saw it. */
+  engineerName: z.string(),
+  paths: z.array(z.string()),
+  /** There is more than a keeper reports. */
+  more: z.boolean(),
+});
+
 export const ProjectStatus = z
   .object({
     activeFeatures: z.array(Feature),
@@ -13,6 +24,8 @@ export const ProjectStatus = z
     interrupted: z.array(Feature),
     /** Who waits for what, first in line first. */
     waiting: z.array(Wait),
+    /** By worktree of the sessions shown, as their keepers saw it last. */
+    unattended: z.array(Unattended),
     /** Edits that guards saw in the sessions shown, and of them those denied. */
     edits: z.object({ tried: z.number().int(), denied: z.number().int() }),
     /** Where the feed stood when this was read: join with it to miss nothing. */

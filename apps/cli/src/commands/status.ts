@@ -20,7 +20,7 @@ export function addStatusCommand(program: Command, run: Runner): void {
 }
 
 function describe(
-  { activeFeatures, interrupted, sessions, claims, waiting, edits }: ProjectStatus,
+  { activeFeatures, interrupted, sessions, claims, waiting, unattended, edits }: ProjectStatus,
   own: string | undefined,
   out: Output,
 ): string {
@@ -87,6 +87,16 @@ function describe(
           fromNow(claimedAt),
           String(claims.filter((claim) => claim.fence === fence).length),
         ]),
+    ),
+    section(
+      out,
+      'Unattended: uncommitted, and claimed by nobody',
+      ['WORKTREE', 'SEEN BY', 'PATHS'],
+      unattended.map(({ worktree, engineerName, paths, more }) => [
+        worktree,
+        engineerName,
+        `${paths.slice(0, 3).join(', ')}${paths.length > 3 || more ? ` and ${more ? 'more' : `${paths.length - 3} more`}` : ''}`,
+      ]),
     ),
     describeEdits(edits),
   ].filter((lines) => lines !== '');

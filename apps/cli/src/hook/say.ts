@@ -18,7 +18,9 @@ export function fullDenial(conflict: Conflict, holdsFeature: boolean): string {
   const path = clean(filePath);
   const as = clean(heldPath) === path ? '' : ` (held as ${clean(heldPath)})`;
   const next = holdsFeature ? '' : ', `nexus feature pick-next` gives work that is free';
-  return `${path} is claimed by ${holderName(claimedBy)}${as} since ${clockTime(claimedBy.claimedAt)}, ${until(claimedBy)}. Nothing was written. Other files are not affected; \`nexus request ${quoted(path)}\` asks for it${next}.`;
+  // Nobody is there to be asked for what only waits to land.
+  const ask = claimedBy.landing ? '' : `; \`nexus request ${quoted(path)}\` asks for it`;
+  return `${path} is claimed by ${holderName(claimedBy)}${as} since ${clockTime(claimedBy.claimedAt)}, ${until(claimedBy)}. Nothing was written. Other files are not affected${ask}${next}.`;
 }
 
 export const shortDenial = ({ filePath, claimedBy }: Conflict): string =>

@@ -2,7 +2,7 @@ import { type Client, NexusError } from '@nexus/client';
 import type { Heartbeats } from '@nexus/contract';
 import { clock, leaseOf, writeLease } from './lease-file.ts';
 import type { Entry, Registry } from './registry.ts';
-import type { Survey } from './survey.ts';
+import { fitting, type Survey } from './survey.ts';
 
 type BeatNeeds = {
   registry: Registry;
@@ -75,7 +75,7 @@ export function createBeats({ registry, clientFor, drop, beatSeconds, survey, lo
     const timeoutMs = Math.max(1000, Math.min(10_000, pace(entries)));
     const active = entries.filter(({ activity }) => activity.edits + activity.denials > 0);
     const activity = active.map((entry) => ({ session: entry.sessionId, ...entry.activity }));
-    const dirty = entries.flatMap(({ sessionId: session, dirty: report }) => (report ? [{ session, ...report }] : []));
+    const dirty = fitting(entries.flatMap(({ sessionId: session, dirty: report }) => (report ? [{ session, ...report }] : [])));
     const body = {
       sessions: entries.map((entry) => entry.sessionId),
       ...(activity.length > 0 ? { activity } : {}),
@@ -86,7 +86,7 @@ export function createBeats({ registry, clientFor, drop, beatSeconds, survey, lo
       counted.edits -= activity[index]?.edits ?? 0;
       counted.denials -= activity[index]?.denials ?? 0;
     }
-    for (const entry of entries) entry.dirty = undefined;
+    for (const entry of entries) if (dirty.some(({ session }) => session === entry.sessionId)) entry.dirty = undefined;
     const byId = new Map(answer.sessions.map((session) => [session.id, session]));
     for (const entry of entries) {
       const session = byId.get(entry.sessionId);

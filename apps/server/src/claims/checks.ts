@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import type { Check, CheckBody, Claim as ClaimView, Conflict, Finished, Refreshed, Verification, VerifyBody } from '@nexus/contract';
-import { type Claim, covers, formatClaim } from '@nexus/paths';
+import { type Claim, covers, formatClaim, isListed, parseClaim } from '@nexus/paths';
 import type { Database } from '../engines/database/database.ts';
 import { type LeaseStore, LeaseStoreUnavailable } from '../engines/leases/leases.ts';
 import type { Actor, SessionActor } from '../platform/actor.ts';
@@ -97,6 +97,23 @@ export function createChecks({ database, leases, rules, deadlines, storeWasAway,
     return byPosition;
   }
 
+  /** Of these files, those that nobody holds for writing and that are not derived. What no claim can name is left out. */
+  async function unclaimed(projectId: string, paths: string[]): Promise<string[]> {
+    const own = await rules(projectId);
+    const files = paths.flatMap((path) => {
+      const parsed = parseClaim({ path, kind: 'file' }, own);
+      return parsed.ok && !isListed(parsed.claim.node, own.derived) ? [{ path, claim: parsed.claim }] : [];
+    });
+    const found = await obstacles(
+      database.db,
+      projectId,
+      files.map(({ claim }) => claim),
+      [],
+    );
+    const held = new Set(found.flatMap(({ wanted, held: other }) => (other.claim.mode === 'write' ? [wanted.node] : [])));
+    return files.filter(({ claim }) => !held.has(claim.node)).map(({ path }) => path);
+  }
+
   /** Ours, theirs, unclaimed, from the ledger: what is committed is checked against what is true. */
   async function verify(actor: Actor, body: z.output<typeof VerifyBody>): Promise<Verification> {
     const wanted = parseEach(body.paths, await rules(actor.projectId));
@@ -134,7 +151,7 @@ export function createChecks({ database, leases, rules, deadlines, storeWasAway,
     return found.filter(({ commit }, position) => found.findIndex((other) => other.commit === commit) === position);
   }
 
-  return { list, refuseEarly, check, finishedOf, verify, refresh };
+  return { list, refuseEarly, check, finishedOf, unclaimed, verify, refresh };
 }
 
 /** One claim for each path, in the order asked: none is merged, for each has its answer. */

@@ -130,12 +130,19 @@ export const updateProject = (tx: Queryable, p: Project) =>
     update projects set name = ${p.name}, repo_url = ${p.repoUrl}, repo_path = ${p.repoPath}, default_branch = ${p.defaultBranch},
       policy = ${JSON.stringify(p.policy)}::jsonb, updated_at = now() where id = ${p.id}`);
 
-export type Rules = { pathCase: PathCase; brief: string[]; landing: boolean };
+export type Rules = { pathCase: PathCase; brief: string[]; derived: string[]; landing: boolean };
 
 export async function rulesOf(on: Queryable, projectId: string): Promise<Rules | undefined> {
   const [row] = await rows<{ pathCase: PathCase; policy: Partial<ProjectPolicy> | null }>(
     on,
     sql`select path_case as "pathCase", policy from projects where id = ${projectId}`,
   );
-  return row && { pathCase: row.pathCase, brief: row.policy?.brief ?? [], landing: row.policy?.landing ?? false };
+  return (
+    row && {
+      pathCase: row.pathCase,
+      brief: row.policy?.brief ?? [],
+      derived: row.policy?.derived ?? [],
+      landing: row.policy?.landing ?? false,
+    }
+  );
 }

@@ -112,6 +112,27 @@ export const addActivity = (on: Queryable, activity: Array<{ session: string; ed
     update sessions s set edits = s.edits + a.edits, denials = s.denials + a.denials
     from jsonb_to_recordset(${JSON.stringify(activity)}::jsonb) as a(session uuid, edits int, denials int) where s.id = a.session`);
 
+/** Keeps what keepers saw uncommitted; what did not change is not written. */
+export const keepDirty = (on: Queryable, reports: Array<{ session: string; paths: string[]; more: boolean }>) =>
+  on.execute(sql`
+    update sessions s set dirty = r.dirty
+    from jsonb_to_recordset(${JSON.stringify(reports.map(({ session, paths, more }) => ({ session, dirty: { paths, more } })))}::jsonb) as r(session uuid, dirty jsonb)
+    where s.id = r.session and s.dirty is distinct from r.dirty`);
+
+export type DirtyWorktree = { worktree: string; machine: string; engineerName: string; paths: string[]; more: boolean };
+
+/** What is uncommitted in the worktrees of live sessions, each once, as it was seen last. */
+export const dirtyWorktrees = (on: Queryable, projectId: string): Promise<DirtyWorktree[]> =>
+  rows(
+    on,
+    sql`select distinct on (s.metadata->>'machine', s.metadata->>'worktree') s.metadata->>'worktree' as worktree, s.metadata->>'machine' as machine,
+          e.name as "engineerName", s.dirty->'paths' as paths, (s.dirty->>'more')::boolean as more
+        from sessions s join engineers e on e.id = s.engineer_id
+        where s.project_id = ${projectId} and s.status = 'active' and s.dirty is not null
+          and jsonb_typeof(s.metadata->'worktree') = 'string' and jsonb_typeof(s.metadata->'machine') = 'string'
+        order by s.metadata->>'machine', s.metadata->>'worktree', s.reported_at desc nulls last, s.id desc`,
+  );
+
 export async function activityOf(on: Queryable, projectId: string): Promise<{ tried: number; denied: number }> {
   const [row] = await rows<{ tried: number; denied: number }>(
     on,

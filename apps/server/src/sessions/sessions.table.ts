@@ -34,6 +34,8 @@ export const sessions = pgTable(
     denials: integer('denials').notNull().default(0),
     /** When its worktree was last looked at for uncommitted paths; null where nobody does. */
     reportedAt: at('reported_at'),
+    /** What was uncommitted then in its worktree. */
+    dirty: jsonb('dirty').$type<{ paths: string[]; more: boolean }>(),
     createdAt: at('created_at').notNull().defaultNow(),
     endedAt: at('ended_at'),
     openedVer: version('opened_ver').notNull(),

@@ -9,10 +9,12 @@ import { isUuid } from '../platform/ids.ts';
 import {
   activityOf,
   addActivity,
+  dirtyWorktrees,
   featureExists,
   leftBehind,
   insertSession,
   isLive,
+  keepDirty,
   liveSessions,
   renewTerms,
   sessionById,
@@ -227,6 +229,8 @@ export function createSessions({ database, leases, ledger, terms, bringUp, store
     const seen = activity.filter(({ session }) => owned.has(session));
     // Worth a statistic, not a heartbeat.
     if (seen.length > 0) await Promise.resolve(addActivity(database.db, seen)).catch(() => undefined);
+    const reported = dirty.filter(({ session }) => owned.has(session));
+    if (reported.length > 0) await Promise.resolve(keepDirty(database.db, reported)).catch(() => undefined);
     void requests.dirty(dirty, (session) => owned.get(session)?.projectId);
     const asked = await requests.of([...owned.values()]);
     return {
@@ -311,7 +315,9 @@ export function createSessions({ database, leases, ledger, terms, bringUp, store
 
   const activity = (projectId: string) => activityOf(database.db, projectId);
 
-  return { resolve, open, activity, acting, reading, heartbeat, heartbeats, renew, deadlines, active, get, refOf };
+  const uncommitted = (projectId: string) => dirtyWorktrees(database.db, projectId);
+
+  return { resolve, open, activity, uncommitted, acting, reading, heartbeat, heartbeats, renew, deadlines, active, get, refOf };
 }
 
 function view(row: SessionRow, msLeft: number | undefined): Session {

@@ -27,16 +27,21 @@ export function createStatus({
   async function ofProject(projectId: string): Promise<ProjectStatus> {
     // The cursor first: what happens while the rest is read is then told twice rather than never.
     const at = await cursor(projectId);
-    const [activeFeatures, interrupted, held, live, queue, edits] = await Promise.all([
+    const [activeFeatures, interrupted, held, live, queue, edits, uncommitted] = await Promise.all([
       features.ofStatus(projectId, 'active'),
       features.ofStatus(projectId, 'ready', { interrupted: true }),
       checks.list(projectId),
       sessions.active(projectId),
       waiting.list(projectId),
       sessions.activity(projectId),
+      sessions.uncommitted(projectId),
     ]);
+    const unattended = await Promise.all(
+      uncommitted.map(async (seen) => ({ ...seen, paths: await checks.unclaimed(projectId, seen.paths) })),
+    );
     return {
       edits,
+      unattended: unattended.filter(({ paths }) => paths.length > 0),
       activeFeatures,
       interrupted,
       claims: held,
