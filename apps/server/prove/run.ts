@@ -3,15 +3,33 @@ import { lacks, type Report, type Run, type Suite } from './lib/suite.ts';
 import { ambiguous } from './suites/ambiguous.ts';
 import { chaos } from './suites/chaos.ts';
 import { crashes } from './suites/crashes.ts';
+import { cluster } from './suites/cluster.ts';
 import { embedded } from './suites/embedded.ts';
+import { feed } from './suites/feed.ts';
 import { migrations } from './suites/migrations.ts';
+import { leases, overlap, paths } from './suites/models.ts';
 import { planted } from './suites/planted.ts';
 import { races } from './suites/races.ts';
 import { simulation } from './suites/simulation.ts';
 import { zombies } from './suites/zombies.ts';
 
 /** Cheap ones first: what they find need not be looked for by the others. */
-const suites: Suite[] = [simulation, races, zombies, ambiguous, crashes, embedded, migrations, chaos, planted];
+const suites: Suite[] = [
+  paths,
+  overlap,
+  leases,
+  simulation,
+  races,
+  zombies,
+  ambiguous,
+  crashes,
+  embedded,
+  migrations,
+  feed,
+  cluster,
+  chaos,
+  planted,
+];
 
 export const usage = () =>
   [
@@ -30,7 +48,7 @@ export async function runSuites({ names, ...options }: Options & { names: string
   const { seed, quick } = options;
   const unknown = names.filter((name) => !suites.some((suite) => suite.name === name));
   if (unknown.length > 0) throw new TypeError(`There is no suite ${unknown.join(', ')}.\n\n${usage()}`);
-  const asked = suites.filter(({ name }) => names.length === 0 || names.includes(name));
+  const asked = suites.filter(({ name, onlyWhole }) => (names.length === 0 ? !(quick && onlyWhole) : names.includes(name)));
   const reports: Array<Report | 'skipped'> = [];
   const began = performance.now();
   console.log(`seed ${seed}${quick ? ', quick' : ''}`);

@@ -25,13 +25,7 @@ const postgres = `${server}/engines/database/postgres.ts`;
 /** Mistakes that somebody could make. Each is planted in a copy of the source, alone, and its suite must notice. */
 export const bugs: Bug[] = [
   bug('paths are not looked at again under the lock', 'races', pick, 'requireFree(inWay);', 'void inWay;'),
-  bug(
-    'a pick trusts the index',
-    'simulation',
-    pick,
-    'obstacles(tx, actor.projectId, wanted, actor.session.lineage),\n            ]),',
-    '[],\n            ]),',
-  ),
+  bug('a pick trusts the index', 'simulation', pick, 'obstacles(tx, actor.projectId, wanted, actor.session.lineage),', '[],'),
   bug("nobody locks the project's row", 'races', ledger, 'where project_id = ${projectId} for update`', 'where project_id = ${projectId}`'),
   bug(
     'the holder is the engineer, not the session',

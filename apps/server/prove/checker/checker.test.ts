@@ -19,7 +19,7 @@ test('a feature that two sessions picked one after the other, with a release bet
     op('a', 'release', 5, 8, {}, 1),
     op('b', 'pick', 6, 7, { fence: 2 }),
   ];
-  expect(checkRegisters(ops, nobody)).toEqual({ broken: [], calls: 5, unknown: 0 });
+  expect(checkRegisters(ops, nobody)).toEqual({ broken: [], calls: 5, unknown: 0, undecided: 0 });
 });
 
 test('a feature that two sessions held at once is none, unless the first of them was lost', () => {

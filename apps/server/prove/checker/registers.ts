@@ -1,4 +1,4 @@
-import { type Call, linearize } from './linear.ts';
+import { type Call, linearize, type Verdict } from './linear.ts';
 import type { Op } from './log.ts';
 
 /** What only the ledger knows: whose session was lost, and every hold there ever was. */
@@ -8,17 +8,24 @@ type Register = { session: string; fence: number };
 type Lock = ReadonlyMap<string, 'read' | 'write'>;
 const FREE: Register = { session: '', fence: 0 };
 
+export type Registers = { broken: string[]; calls: number; unknown: number; undecided: number };
+
 /** From what agents asked and heard alone: was each feature one register, and each locked path one lock? */
-export function checkRegisters(ops: Op[], known: Known): { broken: string[]; calls: number; unknown: number } {
+export function checkRegisters(ops: Op[], known: Known): Registers {
   const broken: string[] = [];
   let calls = 0;
+  let undecided = 0;
+  const judge = (what: string, found: Verdict) => {
+    if (found.is === 'undecided') undecided += 1;
+    if (found.is === 'broken') broken.push(`${what}: no order of its calls fits, ${found.stuckAt}`);
+  };
   const ofFeatures = ops.filter(({ verb, answer }) => (verb === 'release' && !answer) || (answer && isAboutFeature(verb)));
   const bySlug = Map.groupBy(ofFeatures, ({ on, answer }) => answer?.on ?? on ?? '');
   for (const [slug, all] of bySlug) {
     const steps = [...all.flatMap((op) => featureCall(op, known)), ...unheardPicks(slug, ops, known)];
     calls += steps.length;
     const found = linearize<Register>(steps, FREE, ({ session, fence }) => `${session} ${fence}`);
-    if (!found.ok && slug !== '') broken.push(`${slug} was no register: no order of its calls fits, ${found.stuckAt}`);
+    if (slug !== '') judge(`${slug} was no register`, found);
   }
   const byPath = Map.groupBy(
     ops.filter(({ verb }) => verb === 'lock' || verb === 'unlock'),
@@ -27,10 +34,12 @@ export function checkRegisters(ops: Op[], known: Known): { broken: string[]; cal
   for (const [path, all] of byPath) {
     const steps = all.flatMap((op) => lockCall(op, known));
     calls += steps.length;
-    const found = linearize<Lock>(steps, new Map(), (state) => [...state].flat().join(' '));
-    if (!found.ok) broken.push(`${path} was no lock: no order of its calls fits, ${found.stuckAt}`);
+    judge(
+      `${path} was no lock`,
+      linearize<Lock>(steps, new Map(), (state) => [...state].flat().join(' ')),
+    );
   }
-  return { broken, calls, unknown: ops.filter(({ answer }) => !answer).length };
+  return { broken, calls, unknown: ops.filter(({ answer }) => !answer).length, undecided };
 }
 
 const isAboutFeature = (verb: Op['verb']) => verb === 'pick' || verb === 'release' || verb === 'extend';

@@ -30,6 +30,8 @@ export type Suite = {
   shows: string;
   /** `team`: Postgres and Redis; `programs`: those as programs to be killed. */
   needs: 'nothing' | 'team' | 'programs';
+  /** Too long for every test run, however few its operations: quick runs go without it unless they name it. */
+  onlyWhole?: true;
   run: (run: Run) => Promise<Report>;
 };
 

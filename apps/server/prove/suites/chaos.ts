@@ -16,7 +16,7 @@ export const chaos: Suite = {
   shows: 'server and agent processes on real engines, everything between them broken in every way: no rule of the design breaks',
   needs: 'programs',
   run: (run) =>
-    runChaos(run, run.quick ? { servers: 2, processes: 2, agents: 4, rounds: 0.4 } : { servers: 4, processes: 8, agents: 8, rounds: 9 }),
+    runChaos(run, run.quick ? { servers: 2, processes: 2, agents: 4, rounds: 0.4 } : { servers: 4, processes: 8, agents: 8, rounds: 7.5 }),
 };
 
 type Size = { servers: number; processes: number; agents: number; /** How often each fault comes. */ rounds: number };

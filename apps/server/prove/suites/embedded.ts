@@ -24,7 +24,7 @@ export const embedded: Suite = {
       const { projectId, lead } = await people(server.anonymous).project();
       await overlappingFeatures(lead, projectId, 12);
       const work = startWorkload({ clients: [lead], projectId, agents: CLIENTS, beatMs: 500 });
-      for (let kills = 0; kills < (quick ? 3 : 30); kills += 1) {
+      for (let kills = 0; kills < (quick ? 2 : 30); kills += 1) {
         const before = work.acknowledged();
         await eventually('the clients get on', () => work.acknowledged() >= before + CLIENTS, 60_000);
         // At any moment of their work, not after an answer.

@@ -9,10 +9,11 @@ export const planted: Suite = {
   name: 'planted',
   shows: `${bugs.length} bugs, each planted alone in a copy of the source: the suite that is named for it must notice`,
   needs: 'team',
+  onlyWhole: true,
   async run({ seed, quick, random, note }) {
     const report = createReport();
     const copy = copySource();
-    const chosen = quick ? random.shuffled(bugs.filter(({ suite }) => suite === 'simulation')).slice(0, 1) : bugs;
+    const chosen = quick ? random.shuffled(bugs).slice(0, 3) : bugs;
     let caught = 0;
     try {
       for (const bug of chosen) {
