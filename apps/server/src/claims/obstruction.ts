@@ -50,7 +50,7 @@ export const deadlineOf = (msLeft: number | undefined) => (msLeft === undefined 
 
 export function alreadyClaimed(conflicts: Conflict[]): AppError {
   const [first] = conflicts;
-  const what = first && (/[*?]/.test(first.heldPath) ? `${first.filePath} falls under ${first.heldPath}, which` : first.heldPath);
+  const what = first && (/[*?]/.test(first.heldPath) ? `${first.filePath} meets ${first.heldPath}, which` : first.heldPath);
   const who =
     first &&
     `${what} is held by ${first.claimedBy.engineerName} (${first.claimedBy.agent}${first.claimedBy.featureSlug ? `, feature ${first.claimedBy.featureSlug}` : ''})`;
