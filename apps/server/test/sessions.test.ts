@@ -189,6 +189,23 @@ onEachEngineSet('sessions', (set) => {
       expect((await lead.with({ session: 'claude:same' }).resumeFeature({ projectId, slug: 'f' })).heldBy?.sessionId).toBe(second.id);
     });
 
+    test('features parked together whose paths overlap are resumed together, for none could be alone', async () => {
+      const one = await terminal(lead, projectId);
+      const colleague = await terminal(crew.member, projectId);
+      const touches = { tree: ['src/'], file: ['src/a.ts', 'lib/*.ts'], glob: ['lib/**'], apart: ['docs/'] };
+      for (const [slug, paths] of Object.entries(touches)) {
+        await readyFeature(lead, projectId, slug, paths);
+        await one.pickFeature({ projectId, slug });
+      }
+      await end(one, one.sessionId, { unlanded: Object.keys(touches) });
+      await colleague.resumeFeature({ projectId, slug: 'tree' });
+      const holders = async () =>
+        Promise.all(Object.keys(touches).map(async (slug) => (await get(slug)).heldBy?.sessionId === colleague.sessionId));
+      expect(await holders()).toEqual([true, true, true, false]);
+      for (const slug of ['file', 'apart']) expect((await colleague.resumeFeature({ projectId, slug })).heldBy?.parked).toBe(false);
+      expect(await holders()).toEqual([true, true, true, true]);
+    });
+
     test('resuming hands over what the parked hold really had: paths added on the way, and none that it gave back', async () => {
       const one = await terminal(lead, projectId);
       const colleague = await terminal(crew.member, projectId);

@@ -200,14 +200,34 @@ export function createPick({ database, ledger, features, claims, checks, rules, 
           // What is parked is handed over as it stands: it may have grown, or shrunk, since it was picked. What was lost is
           // taken as it was held, and as it is described now.
           const wanted = row.hold ? await claimsOfFeature(tx, actor.projectId, slug) : lostClaims(row, left, own);
-          if (row.hold) await endAll(tx, at, [row.hold], 'handed_over');
-          requireFree(await obstacles(tx, actor.projectId, wanted, actor.session.lineage));
+          const along = row.hold ? await parkedAround(tx, actor.projectId, row.hold.sessionId, [row], wanted) : [];
+          const over = [row, ...along.map((other) => other.row)].flatMap(({ hold }) => hold ?? []);
+          await endAll(tx, at, over, 'handed_over');
+          const all = [...wanted, ...along.flatMap((other) => other.claims)];
+          requireFree(await obstacles(tx, actor.projectId, all, actor.session.lineage));
+          for (const other of along) activate(tx, at, actor, { ...other.row, interrupted: true }, other.claims, queue);
           // Paths that are handed over were never free, so nobody's turn is taken.
           if (!row.hold) requireTurn(queue, { claims: wanted, featureId: row.id }, actor.session);
           return { ...left, ...activate(tx, at, actor, { ...row, interrupted: true }, wanted, queue) };
         }),
       );
     return ledger.retriable(actor, attempt);
+  }
+
+  /** What the same session left parked and `claims` overlap: those stand in each other's way unless they go over together. */
+  async function parkedAround(tx: Queryable, projectId: string, sessionId: string, known: FeatureRow[], held: Claim[]) {
+    const found = (await obstacles(tx, projectId, held, [])).map((obstacle) => obstacle.held.hold);
+    const slugs = new Set(found.flatMap((hold) => (hold.sessionId === sessionId && hold.parkedAt ? (hold.featureSlug ?? []) : [])));
+    const around: Array<{ row: FeatureRow; claims: Claim[] }> = [];
+    for (const slug of slugs) {
+      const row = await features.require(tx, projectId, slug);
+      const isKnown = [...known, ...around.map((other) => other.row)].some(({ id }) => id === row.id);
+      if (isKnown || row.status !== 'active' || !row.hold?.parked) continue;
+      const claimed = await claimsOfFeature(tx, projectId, slug);
+      around.push({ row, claims: claimed });
+      around.push(...(await parkedAround(tx, projectId, sessionId, [...known, ...around.map((other) => other.row)], claimed)));
+    }
+    return around;
   }
 
   return { one, next, resume };
