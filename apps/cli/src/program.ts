@@ -6,6 +6,7 @@ import { addDoctorCommand } from './commands/doctor.ts';
 import { addFeatureCommands } from './commands/feature.ts';
 import { addGitHookCommand } from './commands/git-hook.ts';
 import { addImportCommand } from './commands/import.ts';
+import { addStatsCommand, addWhyCommand } from './commands/history.ts';
 import { addInstallCommands } from './commands/install.ts';
 import { addKeeperCommands } from './commands/keeper.ts';
 import { addLearnCommands } from './commands/learn.ts';
@@ -99,6 +100,8 @@ function buildProgram(io: Io, exitWith: (code: number) => void): Command {
   addRequestCommands(program, run);
   addSessionCommands(program, run);
   addStatusCommand(program, run);
+  addWhyCommand(program, run);
+  addStatsCommand(program, run);
   addWatchCommand(program, run);
   addInstallCommands(program, run);
   addVerifyCommand(program, run);

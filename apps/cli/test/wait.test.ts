@@ -88,6 +88,19 @@ test('a wait that is over, and one that may not begin, end with 3 and say what t
   expect((await nexus(['feature', 'pick', 'login', '--wait', 'soon'])).code).toBe(2);
 });
 
+test('why, stats and claims history tell what happened', async () => {
+  await nexus(['feature', 'pick', 'login']);
+  const ran = await nexus(['why', 'src/login.ts']);
+  expect(ran.out).toMatch(/^src\/login\.ts is held:\n[^\n]+\n +held as src\/ by Lead [^]*\nbefore +nobody held it\n/);
+  await holder.releaseFeature({ projectId, slug: 'auth' });
+  await eventually('it is counted', async () => (await nexus(['why', 'src/login.ts'])).out.includes('caused   1 refused'));
+  expect((await nexus(['why', 'src/login.ts'])).out).toMatch(/^src\/login\.ts is free\.\nbefore +Lead \(claude, .+\) for auth, released /);
+  expect((await nexus(['claims', 'history', 'src/login.ts'])).out).toMatch(/\n1 +Lead\/claude +\w+ +auth .+ released +src\/\n$/);
+  const stats = await nexus(['stats', '--since', '24h']);
+  expect(stats.out).toMatch(/conflicts prevented +1 picks and claims[^]+Hot paths\nPATH[^]+\nsrc\/login\.ts +1 /);
+  expect((await nexus(['stats', '--since', 'soon'])).code).toBe(2);
+});
+
 test('who is behind somebody in line is told behind whom', async () => {
   const other = await terminal(lead, projectId);
   await other.joinQueue({ projectId, body: { paths: ['src/login.ts'] } });

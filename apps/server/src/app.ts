@@ -7,6 +7,7 @@ import { claimsRoutes } from './claims/index.ts';
 import type { Deps } from './deps.ts';
 import { featuresRoutes } from './features/index.ts';
 import { eventsStream, resumeFrom } from './feed/index.ts';
+import { historyRoutes } from './history/index.ts';
 import { knowledgeRoutes } from './knowledge/index.ts';
 import { openApiDocument } from './openapi.ts';
 import { AppError, notFound } from './platform/errors.ts';
@@ -55,6 +56,7 @@ export function createApp({ deps, connection, closing }: AppOptions): Hono<HttpE
     roadmap,
     waiting,
     requests,
+    history,
     status,
     health,
     feed,
@@ -119,6 +121,7 @@ export function createApp({ deps, connection, closing }: AppOptions): Hono<HttpE
   waitingRoutes(route, { waiting });
   transferRoutes(route, deps);
   requestsRoutes(route, { requests });
+  historyRoutes(route, { history });
   statusRoutes(route, { status, meta: { version, engines } });
 
   route(api.events, async ({ actor, query, raw }) => {

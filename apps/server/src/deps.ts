@@ -16,6 +16,7 @@ import { createRedisLeases } from './engines/leases/redis.ts';
 import { createEndings, createFeatures, createPick } from './features/index.ts';
 import { createFeed, createFeedSocket, createTickets } from './feed/index.ts';
 import { createCatchUp, createDecisions, createLearnings } from './knowledge/index.ts';
+import { createContention, createHistory } from './history/index.ts';
 import { createLedger } from './ledger/index.ts';
 import { clientIp } from './platform/client-ip.ts';
 import { createFailpoint } from './platform/failpoints.ts';
@@ -127,7 +128,15 @@ export async function createDeps({
   });
   const { deadlines } = sessions;
   const { rules } = projects;
-  const claims = createClaims({ ledger, rules, deadlines, loseStale: recovery.loseStale, over: recovery.over });
+  const contention = createContention({ database });
+  const claims = createClaims({
+    ledger,
+    rules,
+    deadlines,
+    loseStale: recovery.loseStale,
+    over: recovery.over,
+    refused: contention.refused,
+  });
   const checks = createChecks({
     database,
     leases,
@@ -135,6 +144,7 @@ export async function createDeps({
     deadlines,
     storeWasAway: index.wasAway,
     ledgerAway: (): boolean => sweep.ledgerAway(),
+    denied: contention.denied,
     beat: sessions.heartbeat,
   });
   const features = createFeatures({ database, ledger, claims, rules, deadlines });
@@ -151,6 +161,7 @@ export async function createDeps({
   const drain: Drain = createDrain({ database, ledger, claims, pick, rules, membership: projects.membership, log });
   const requests = createRequests({ ...needs, unpark: recovery.unpark, asked: pace.asked });
   const waiting = createWaiting({ ...needs, deadlines, drain });
+  const history = createHistory({ database, rules, deadlines, waiting, requests });
   const cursor = async (projectId: string) => (await feed.page(projectId, undefined, 1)).cursor;
   const status = createStatus({ database, features, checks, sessions, waiting, cursor });
   const health = createHealth({ database: database.ping, leases: leases.ping, bus: bus.ping });
@@ -182,6 +193,7 @@ export async function createDeps({
     recovery,
     drain,
     pace,
+    contention,
     log,
     parkedMs: config.leases.parkedMs,
     landingMs: config.leases.landingMs,
@@ -222,6 +234,7 @@ export async function createDeps({
     decisions,
     waiting,
     requests,
+    history,
     status,
     health,
     limits,
@@ -248,6 +261,7 @@ export async function createDeps({
       catchUp.stop();
       await sweep.stop();
       await drain.stop();
+      await contention.flush();
       await usage.stop();
       socket.closeAll();
       feed.close();

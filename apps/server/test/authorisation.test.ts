@@ -28,6 +28,7 @@ const inputs: Partial<Record<Name, Input>> = {
   verifyClaims: { body: { paths: ['a.ts'] } },
   claim: { body: { paths: ['a.ts'] } },
   joinQueue: { body: { paths: ['f.ts'], seconds: 60 } },
+  why: { query: '?path=f.ts' },
   requestPaths: { body: { paths: ['g.ts'] } },
   yieldPaths: { body: { paths: ['g.ts'] } },
   refuseRequests: { body: { paths: ['g.ts'] } },

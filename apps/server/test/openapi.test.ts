@@ -222,6 +222,7 @@ onEachEngineSet('the API description', (set) => {
     await refusal(agent.doneFeature({ ...p, slug: 'a' }));
     await other.resumeFeature({ ...p, slug: 'a' });
     await other.doneFeature({ ...p, slug: 'a' });
+    await other.landedFeature({ ...p, slug: 'a' });
     await lead.getFeature({ ...p, slug: 'a' });
     const { id: waitId } = await lead.joinQueue({ ...p, body: { paths: ['waited/'] } });
     await lead.listWaits(p);
@@ -230,6 +231,9 @@ onEachEngineSet('the API description', (set) => {
     await refusal(agent.requestPaths({ ...p, body: { paths: ['x'] } }));
     await other.requestPaths({ ...p, body: { paths: ['waited/x', 'nobody/'] } });
     await lead.listRequests(p);
+    await lead.why({ ...p, query: { path: 'waited/x' } });
+    await lead.history({ ...p, query: { limit: 2 } });
+    await lead.stats(p);
     await lead.refuseRequests({ ...p, body: { paths: ['waited/'] } });
     await lead.yieldPaths({ ...p, body: { paths: ['waited/x'], keep: ['waited/y'] } });
     await lead.endSession({ ...p, sessionId, body: {} });

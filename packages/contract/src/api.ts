@@ -29,6 +29,7 @@ import {
   UpdateFeatureBody,
 } from './features.ts';
 import { EventsPage, EventsQuery, WsTicket, WsTicketBody } from './feed.ts';
+import { HeldOnce, HistoryQuery, Stats, StatsQuery, Why, WhyQuery } from './history.ts';
 import {
   AddDecisionBody,
   AddLearningBody,
@@ -874,6 +875,40 @@ export const api = {
     scope: 'claim',
     role: 'member',
     session: 'needed',
+  }),
+
+  why: route({
+    method: 'get',
+    path: `${P}/claims/why`,
+    summary: 'A path: who holds it, who waits or asks for it, who had it last, and what conflicts it caused',
+    query: WhyQuery,
+    response: Why,
+    errors: [],
+    rate: 'read',
+    scope: 'read',
+    role: 'readonly',
+  }),
+  history: route({
+    method: 'get',
+    path: `${P}/claims/history`,
+    summary: 'Who held what, when, and how it ended; newest first',
+    query: HistoryQuery,
+    response: page(HeldOnce),
+    errors: [],
+    rate: 'read',
+    scope: 'read',
+    role: 'readonly',
+  }),
+  stats: route({
+    method: 'get',
+    path: `${P}/stats`,
+    summary: 'Contention: hot paths, blocked time, conflicts prevented, denials; of the last 7 days, or since a moment',
+    query: StatsQuery,
+    response: Stats,
+    errors: [],
+    rate: 'read',
+    scope: 'read',
+    role: 'readonly',
   }),
 
   status: route({

@@ -13,6 +13,7 @@ import { clean, clockTime, shortId, table } from '../text.ts';
 import { duration, orWait, type WaitOption, waitOption } from '../wait.ts';
 import { examples, type Runner, wholeNumber } from './command.ts';
 import { defined } from './feature-read.ts';
+import { addHistoryCommand } from './history.ts';
 
 export function addClaimsCommands(program: Command, run: Runner): void {
   const claims = examples(
@@ -116,6 +117,7 @@ export function addClaimsCommands(program: Command, run: Runner): void {
     }),
   );
 
+  addHistoryCommand(claims, run);
   examples(
     claims.command('refresh').description('Renew this session; says which paths it holds').argument('[path...]'),
     'nexus claims refresh',

@@ -22,12 +22,14 @@ type Needs = {
   storeWasAway: () => void;
   /** Whether the ledger could not be reached when it was last looked at. */
   ledgerAway: () => boolean;
+  /** Counts paths that were found held. */
+  denied: (projectId: string, paths: Claim[]) => void;
   /** Renews a session; throws its 410 when it is over. */
   beat: (actor: SessionActor, sessionId: string) => Promise<unknown>;
 };
 
 /** Who holds what, asked in passing: nothing here changes anything, and a grant never relies on it. */
-export function createChecks({ database, leases, rules, deadlines, storeWasAway, ledgerAway, beat }: Needs) {
+export function createChecks({ database, leases, rules, deadlines, storeWasAway, ledgerAway, denied, beat }: Needs) {
   async function list(projectId: string, of: { sessions?: string[] } = {}): Promise<ClaimView[]> {
     const [held, left] = await Promise.all([heldClaims(database.db, projectId, of), deadlines(projectId)]);
     return held.map((claim) => toView(claim, left));
@@ -62,6 +64,11 @@ export function createChecks({ database, leases, rules, deadlines, storeWasAway,
     // Null: the index was lost this moment, and the ledger knows.
     const inWay = fromIndex?.conflicts.length === 0 ? new Map<number, Conflict[]>() : await named(actor, wanted, lineage);
     const mine = fromIndex?.covered ?? (await coveredByLedger(actor.projectId, wanted, lineage));
+    if (inWay.size > 0)
+      denied(
+        actor.projectId,
+        wanted.filter((_, position) => inWay.has(position)),
+      );
     const finished = body.head === undefined ? undefined : await finishedSince(actor.projectId, wanted, body.head);
     return {
       paths: wanted.map((claim, position) => {

@@ -90,6 +90,12 @@ export const claims = pgTable(
     index('claims_hold')
       .on(t.holdId)
       .where(sql`${t.endedVer} is null`),
+    index('claims_past')
+      .on(t.projectId, t.node)
+      .where(sql`${t.endedVer} is not null`),
+    index('claims_past_hold')
+      .on(t.holdId)
+      .where(sql`${t.endedVer} is not null`),
     index('claims_granted').on(t.projectId, t.grantedVer),
     // Partial, or a planner without statistics takes it for what is held, and reads all of that for each path.
     index('claims_ended')

@@ -23,6 +23,8 @@ type Needs = {
   /** Ends those of these sessions that are past their grace period; answers how many that were. */
   loseStale: (projectId: string, sessionIds: string[]) => Promise<number>;
   over: (sessionId: string) => Promise<AppError>;
+  /** Counts a refusal. */
+  refused: (projectId: string, paths: Claim[]) => void;
 };
 
 /** What a feature's hold is changed by; the feature slice hands it in. */
@@ -34,7 +36,7 @@ export type HeldFeature = {
 };
 
 /** What changes who holds which path. */
-export function createClaims({ ledger, rules, deadlines, loseStale, over }: Needs) {
+export function createClaims({ ledger, rules, deadlines, loseStale, over, refused }: Needs) {
   /**
    * Runs a change. A dead holder in its way is lost on the spot, and the change is tried again; live ones are named in
    * a 409. A session that is over gets its 410. The change itself leaves nothing behind when it throws.
@@ -49,6 +51,7 @@ export function createClaims({ ledger, rules, deadlines, loseStale, over }: Need
         const holders = new Set(error.holders.filter(({ parkedAt }) => !parkedAt).map(({ sessionId }) => sessionId));
         // Each round loses at least one session for good, so this ends; the bound is for a bug.
         if (tries < 10 && (await loseStale(projectId, [...holders])) > 0) continue;
+        refused(projectId, error.paths);
         throw error.refusal(await deadlines(projectId));
       }
     }

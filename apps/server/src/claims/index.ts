@@ -2,7 +2,7 @@ export { type Checks, createChecks } from './checks.ts';
 export { type Claims, createClaims } from './claims.ts';
 export { createIndexFollower, type IndexFollower } from './follow.ts';
 export { endAll, endKnown, excessOf, extend, grant, hasRoom, requireFew, requireFree, shrink } from './holds.ts';
-export { forgetFinished, rememberFinished } from './finished.store.ts';
+export { finishedOn, forgetFinished, rememberFinished } from './finished.store.ts';
 export {
   claimsOf,
   claimsOfFeature,

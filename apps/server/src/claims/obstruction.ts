@@ -1,4 +1,5 @@
 import type { Conflict } from '@nexus/contract';
+import type { Claim } from '@nexus/paths';
 import { AppError } from '../platform/errors.ts';
 import type { Hold, Obstacle } from './holds.store.ts';
 
@@ -6,12 +7,19 @@ import type { Hold, Obstacle } from './holds.store.ts';
 export class InTheWay extends Error {
   override name = 'InTheWay';
   readonly holders: Array<Pick<Hold, 'sessionId' | 'parkedAt'>>;
+  /** What was asked for and is held. */
+  readonly paths: Claim[];
   /** The answer when they stay. `deadlines`: milliseconds left to each live session. */
   readonly refusal: (deadlines: Map<string, number>) => AppError;
-  constructor(holders: Array<Pick<Hold, 'sessionId' | 'parkedAt'>>, refusal: (deadlines: Map<string, number>) => AppError) {
+  constructor(
+    holders: Array<Pick<Hold, 'sessionId' | 'parkedAt'>>,
+    refusal: (deadlines: Map<string, number>) => AppError,
+    paths: Claim[] = [],
+  ) {
     super('Something is held by others.');
     this.holders = holders;
     this.refusal = refusal;
+    this.paths = paths;
   }
 }
 
@@ -19,6 +27,7 @@ export const inTheWay = (obstacles: Obstacle[]) =>
   new InTheWay(
     obstacles.map(({ held }) => held.hold),
     (deadlines) => alreadyClaimed(obstacles.map((obstacle) => toConflict(obstacle, deadlines))),
+    [...new Set(obstacles.map(({ wanted }) => wanted))],
   );
 
 export function toConflict({ wanted, held }: Obstacle, deadlines: Map<string, number>): Conflict {

@@ -15,6 +15,8 @@ type Needs = {
   drain: { all: () => Promise<void> };
   /** Sees to what time does with requests. */
   pace: { tick: (alive: string[]) => Promise<void> };
+  /** Writes down what was refused since the last sweep. */
+  contention: { flush: () => Promise<void> };
   log: Log;
   everyMs: number;
   parkedMs: number;
@@ -35,6 +37,7 @@ export function createSweep({
   recovery,
   drain,
   pace,
+  contention,
   log,
   everyMs,
   parkedMs,
@@ -58,6 +61,7 @@ export function createSweep({
         await alone(projectId, () => recovery.expireParked(projectId, id));
       await pace.tick(projects);
       await drain.all();
+      await contention.flush();
       if (Date.now() - cleanedAt > HOUR) {
         cleanedAt = Date.now();
         await clean(database.db, events);

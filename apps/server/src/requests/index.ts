@@ -1,3 +1,3 @@
 export { createPace, type Pace } from './pace.ts';
-export { createRequests, withdraw } from './requests.ts';
+export { createRequests, type Requests, withdraw } from './requests.ts';
 export { requestsRoutes } from './requests.routes.ts';
