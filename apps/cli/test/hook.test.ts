@@ -3,6 +3,7 @@ import type { Client } from '@nexus/client';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { eventually, readyFeature, startServer, type TestServer } from '../../server/test/harness.ts';
+import type { RunGit } from '../src/hook/dirty.ts';
 import { append, git, type Machine, makeFolder, makeMachine, makeRepository, write } from './lib/hook-world.ts';
 
 let server: TestServer;
@@ -245,6 +246,20 @@ describe('a command', () => {
     expect(Object.keys(await claims())).toEqual(['src/two.ts']);
     await ann.send('PostToolUse', call('one'));
     expect(Object.keys(await claims()).sort()).toEqual(['src/one.ts', 'src/two.ts']);
+  });
+
+  test('in a worktree that git is too slow in waits for it once a minute', async () => {
+    const asked: string[] = [];
+    const run: RunGit = (_dir, [verb = '']) => Promise.resolve(void asked.push(verb));
+    const slow = makeMachine({ server, client: lead, home: join(folder.dir, 'slow'), run });
+    const ann = slow.agent(repo);
+    await ann.start();
+    for (let n = 0; n < 3; n += 1) expect(await ann.bash('make')).toEqual({ before: {}, after: {} });
+    expect(asked).toEqual(['status']);
+    slow.clock.ahead += 61_000;
+    await ann.bash('make');
+    expect(asked).toEqual(['status', 'status']);
+    slow.stop();
   });
 
   test('claims the free paths that it writes', async () => {

@@ -17,6 +17,8 @@ type Needs = EditNeeds & { edits: Edits; othersWrote: (place: Place, path: strin
 
 /** git must be quick, or nothing is compared: the agent waits for it. */
 const statusMs = 400;
+/** For this long after git was too slow in a worktree, no command waits for it there. */
+const slowMs = 60_000;
 /** Longer than any command in the foreground runs. */
 const lookMs = 3600_000;
 
@@ -24,6 +26,7 @@ const lookMs = 3600_000;
 export function createBash({ places, projects, actors, edits, run, now, wrote, othersWrote, away }: Needs) {
   /** By call: the worktree as it was before the command that runs. What comes after one may come after the next has begun. */
   const looks = new Map<string, { at: number; toplevel: string; dirty: Dirty }>();
+  const slowUntil = new Map<string, number>();
   const lookKey = ({ sessionId, subagentId = '', callId = '' }: HookEvent): string => `${sessionId}/${subagentId}/${callId}`;
 
   async function before(event: HookEvent, caller: Caller): Promise<Verdict> {
@@ -38,10 +41,12 @@ export function createBash({ places, projects, actors, edits, run, now, wrote, o
     const known = actors.known(event, place.link);
     if (known !== undefined && writes.commits) known.committed = true;
     if (known !== undefined && writes.usesNexus) known.own.doubt();
-    if (!writes.unclear) return verdict;
+    const { toplevel } = place.worktree;
     const at = now();
-    const dirty = await dirtyPaths(run, place.worktree.toplevel, statusMs);
-    if (dirty !== undefined) looks.set(lookKey(event), { at, toplevel: place.worktree.toplevel, dirty });
+    if (!writes.unclear || at < (slowUntil.get(toplevel) ?? 0)) return verdict;
+    const dirty = await dirtyPaths(run, toplevel, statusMs);
+    if (dirty === undefined) slowUntil.set(toplevel, now() + slowMs);
+    else looks.set(lookKey(event), { at, toplevel, dirty });
     // Commands that were interrupted have no after.
     for (const [key, look] of looks) if (at - look.at > lookMs) looks.delete(key);
     return verdict;

@@ -7,8 +7,8 @@ import type { TestServer } from '../../../server/test/harness.ts';
 import { findDirs } from '../../src/config.ts';
 import { createCredentials } from '../../src/credentials.ts';
 import { parseClaude } from '../../src/hook/claude.ts';
+import { type RunGit, runGit } from '../../src/hook/dirty.ts';
 import type { Verdict } from '../../src/hook/event.ts';
-import { runGit } from '../../src/hook/dirty.ts';
 import { createHookHandler, type HookHandler } from '../../src/hook/handle.ts';
 import { createKeeper } from '../../src/keeper/keeper.ts';
 import { createKeeping } from '../../src/keeper/keeping.ts';
@@ -68,7 +68,9 @@ export function makeRepository(dir: string, link: object): void {
   git(dir, 'commit', '-q', '-m', 'start');
 }
 
-export function makeMachine({ server, client, home }: { server: TestServer; client: Client; home: string }): Machine {
+type Needs = { server: TestServer; client: Client; home: string; run?: RunGit };
+
+export function makeMachine({ server, client, home, run = runGit }: Needs): Machine {
   const env = homeEnv(home);
   createCredentials(findDirs(env)).set(server.url, { apiKey: client.options.apiKey ?? '' });
   const network = { calls: [] as string[], cut: false };
@@ -96,7 +98,7 @@ export function makeMachine({ server, client, home }: { server: TestServer; clie
       machine: machineId(findDirs(env).state),
     });
     const keeping = createKeeping({ registry, handle: keeper.handle });
-    return { keeper, handle: createHookHandler({ clientFor, keeping, now: () => Date.now() + clock.ahead }) };
+    return { keeper, handle: createHookHandler({ clientFor, keeping, run, now: () => Date.now() + clock.ahead }) };
   };
   let built = build();
   const handle: HookHandler = (event, caller) => built.handle(event, caller);
