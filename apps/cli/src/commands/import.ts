@@ -125,7 +125,9 @@ async function allFeatures(client: Client, projectId: string): Promise<Feature[]
 }
 
 const counted = (outcomes: Outcome[]): Record<string, number> =>
-  Object.fromEntries(Object.entries(Object.groupBy(outcomes, ({ outcome }) => outcome)).map(([name, list]) => [name, list?.length ?? 0]));
+  Object.fromEntries(
+    [...new Set(outcomes.map(({ outcome }) => outcome))].map((name) => [name, outcomes.filter(({ outcome }) => outcome === name).length]),
+  );
 
 function describe(outcomes: Outcome[], columns: number | undefined): string {
   const rows = outcomes.map(({ outcome, slug, path, reason = '' }) => [outcome, slug ?? '-', path, reason]);

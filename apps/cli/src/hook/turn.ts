@@ -88,7 +88,8 @@ const pathsOf = (claims: Claim[]): string[] =>
 /** One line for each holder; the rest are counted. */
 function othersLines(claims: Claim[]): string[] {
   if (claims.length === 0) return ['Nobody else holds anything.'];
-  const bySession = [...Map.groupBy(claims, ({ sessionId }) => sessionId).values()];
+  // Node 20 has no `Map.groupBy`.
+  const bySession = [...new Set(claims.map(({ sessionId }) => sessionId))].map((id) => claims.filter(({ sessionId }) => sessionId === id));
   const lines = bySession.slice(0, 8).flatMap((group) => {
     const [first] = group;
     return first === undefined
