@@ -19,6 +19,7 @@ const slices = [
   'waiting',
   'requests',
   'history',
+  'messages',
   'knowledge',
   'roadmap',
   'transfer',

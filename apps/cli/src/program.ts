@@ -12,6 +12,7 @@ import { addKeeperCommands } from './commands/keeper.ts';
 import { addLearnCommands } from './commands/learn.ts';
 import { addKeyCommands } from './commands/key.ts';
 import { addLoginCommands } from './commands/login.ts';
+import { addMessageCommands } from './commands/message.ts';
 import { addProjectCommands } from './commands/project.ts';
 import { addRoadmapCommands } from './commands/roadmap.ts';
 import { addSaveCommand } from './commands/save.ts';
@@ -99,6 +100,7 @@ function buildProgram(io: Io, exitWith: (code: number) => void): Command {
   addSearchCommand(program, run);
   addRequestCommands(program, run);
   addSessionCommands(program, run);
+  addMessageCommands(program, run);
   addStatusCommand(program, run);
   addWhyCommand(program, run);
   addStatsCommand(program, run);

@@ -9,6 +9,7 @@ import { featuresRoutes } from './features/index.ts';
 import { eventsStream, resumeFrom } from './feed/index.ts';
 import { historyRoutes } from './history/index.ts';
 import { knowledgeRoutes } from './knowledge/index.ts';
+import { messagesRoutes } from './messages/index.ts';
 import { openApiDocument } from './openapi.ts';
 import { AppError, notFound } from './platform/errors.ts';
 import { clientIp } from './platform/client-ip.ts';
@@ -57,6 +58,7 @@ export function createApp({ deps, connection, closing }: AppOptions): Hono<HttpE
     waiting,
     requests,
     history,
+    messages,
     status,
     health,
     feed,
@@ -114,6 +116,7 @@ export function createApp({ deps, connection, closing }: AppOptions): Hono<HttpE
   sessionsRoutes(route, { sessions, checkpoints });
   recoveryRoutes(route, { recovery });
   featuresRoutes(route, { features, pick, endings, checks });
+  messagesRoutes(route, { messages });
   claimsRoutes(route, { claims, checks });
   roadmapRoutes(route, { roadmap });
   knowledgeRoutes(route, deps);

@@ -25,6 +25,7 @@ import type { Log } from './platform/log.ts';
 import { createMetrics } from './platform/metrics.ts';
 import { createProjects } from './projects/index.ts';
 import { createRecovery, createSweep } from './recovery/index.ts';
+import { createMessages, createPost } from './messages/index.ts';
 import { createPace, createRequests, type Pace, withdraw } from './requests/index.ts';
 import { createRoadmap } from './roadmap/index.ts';
 import { createSearch } from './search/index.ts';
@@ -115,6 +116,7 @@ export async function createDeps({
     onLeave: withdraw,
   });
   const pace: Pace = createPace({ database, ledger, rules: projects.rules, terms: config.yields, log });
+  const post = createPost({ database, log });
   const sessions: Sessions = createSessions({
     database,
     leases,
@@ -124,7 +126,11 @@ export async function createDeps({
     storeWasAway: index.wasAway,
     lose: recovery.lose,
     over: recovery.over,
-    requests: pace,
+    news: async (sessions) => {
+      const [asked, sent] = await Promise.all([pace.of(sessions), post.of(sessions)]);
+      return (id) => ({ requests: asked.get(id) ?? [], messages: sent.get(id) ?? [] });
+    },
+    dirty: pace.dirty,
   });
   const { deadlines } = sessions;
   const { rules } = projects;
@@ -159,6 +165,7 @@ export async function createDeps({
   const transfer = createTransfer({ database, ledger, projects });
   const catchUp = createCatchUp({ database, ledger, log });
   const drain: Drain = createDrain({ database, ledger, claims, pick, rules, membership: projects.membership, log });
+  const messages = createMessages({ ...needs, resolve: sessions.resolve, sent: post.sent });
   const requests = createRequests({ ...needs, unpark: recovery.unpark, asked: pace.asked });
   const waiting = createWaiting({ ...needs, deadlines, drain });
   const history = createHistory({ database, rules, deadlines, waiting, requests });
@@ -194,6 +201,7 @@ export async function createDeps({
     drain,
     pace,
     contention,
+    post,
     log,
     parkedMs: config.leases.parkedMs,
     landingMs: config.leases.landingMs,
@@ -235,6 +243,7 @@ export async function createDeps({
     waiting,
     requests,
     history,
+    messages,
     status,
     health,
     limits,

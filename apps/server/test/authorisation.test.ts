@@ -27,6 +27,7 @@ const inputs: Partial<Record<Name, Input>> = {
   checkClaims: { body: { paths: ['a.ts'] } },
   verifyClaims: { body: { paths: ['a.ts'] } },
   claim: { body: { paths: ['a.ts'] } },
+  sendMessage: { body: { to: { feature: 'f' }, payload: 'P' } },
   joinQueue: { body: { paths: ['f.ts'], seconds: 60 } },
   why: { query: '?path=f.ts' },
   requestPaths: { body: { paths: ['g.ts'] } },
@@ -119,6 +120,7 @@ onEachEngineSet('authorisation', (set) => {
     const { id: featureId } = await session.pickFeature({ projectId, slug: 'f' });
     const invitation = await lead.createInvitation({ projectId, body: {} });
     const wait = await (await terminal(lead, projectId)).joinQueue({ projectId, body: { paths: ['f.ts'] } });
+    const message = await lead.sendMessage({ projectId, body: { to: { feature: 'f' }, payload: 'P' } });
     const decision = await lead.addDecision({ projectId, body: { title: 'D', decision: 'D' } });
     return {
       projectId,
@@ -130,6 +132,7 @@ onEachEngineSet('authorisation', (set) => {
       invitationId: invitation.id,
       decisionId: decision.id,
       waitId: wait.id,
+      messageId: message.id,
     };
   }
 
@@ -208,8 +211,8 @@ onEachEngineSet('authorisation', (set) => {
       expect([name, caller, acted.has(people[caller].engineer.id)]).toEqual([name, caller, false]);
     }
   }
-  /** Four members, a feature that is made, ready and picked, its path, a session, an invitation, a decision. */
-  const EVENTS_OF_A_PLACE = 11;
+  /** Four members, a feature that is made, ready and picked, its path, a session, an invitation, a message, a decision. */
+  const EVENTS_OF_A_PLACE = 12;
 
   test('every route answers every kind of caller as the table in git says', async () => {
     const before = await eventsOf(people.foreigner, foreign['projectId'] ?? '');

@@ -49,6 +49,8 @@ const fields: Partial<Record<keyof typeof api, Record<string, unknown>>> = {
   addMember: { engineerId: 'x', email: 'n@example.org', role: 'member' },
   createInvitation: { role: 'member', email: 'n@example.org', expiresInHours: 1 },
   setMemberRole: { role: 'member' },
+  sendMessage: { to: { project: true }, kind: 'note', payload: 'P', replyTo: 'x', deadlineSeconds: 1 },
+  acknowledgeMessage: { session: 'x' },
   createKey: { name: 'K', kind: 'agent', scopes: ['read'], projectId: 'x', expiresInHours: 1 },
   rotateKey: { overlapHours: 1 },
   openSession: { featureId: null, metadata: { a: 1 }, agent: 'claude', agentSessionId: 'x', parentId: null, keeper: false },

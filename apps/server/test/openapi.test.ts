@@ -246,6 +246,10 @@ onEachEngineSet('the API description', (set) => {
     await lead.listDecisions({ ...p, query: { current: 'true' } });
     await lead.getDecision({ ...p, decisionId: '1' });
     await lead.search({ ...p, query: { q: 'L' } });
+    const message = await other.sendMessage({ ...p, body: { to: { project: true }, payload: 'hello', deadlineSeconds: 60 } });
+    await lead.listMessages({ ...p, query: { box: 'project' } });
+    await refusal(guest.acknowledgeMessage({ ...p, messageId: message.id }));
+    await lead.acknowledgeMessage({ ...p, messageId: message.id });
     await lead.removeMember({ ...p, engineerId: engineer.id });
     const { id: empty } = await lead.createProject({ body: { name: 'Empty', slug: 'empty' } });
     await lead.importProject({ projectId: empty, body: await lead.exportProject({ ...p }) });

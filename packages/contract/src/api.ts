@@ -42,6 +42,7 @@ import {
   ListNotesQuery,
 } from './knowledge.ts';
 import { CreateKeyBody, Key, ListKeysQuery, NewKey, RotateKeyBody, type Scope } from './keys.ts';
+import { AcknowledgeBody, ListMessagesQuery, Message, SendMessageBody } from './messages.ts';
 import {
   AddMemberBody,
   CreateProjectBody,
@@ -61,7 +62,7 @@ import { JoinQueueBody, Wait } from './waits.ts';
 import { Imported, MAX_IMPORT_BYTES, ProjectExport } from './transfer.ts';
 
 /** Which rate limit a route counts against. `beat` is apart so that reads can never starve heartbeats. */
-export type RateClass = 'read' | 'write' | 'claim' | 'check' | 'beat' | 'register';
+export type RateClass = 'read' | 'write' | 'claim' | 'check' | 'beat' | 'message' | 'register';
 
 type RouteBase = {
   method: 'get' | 'post' | 'patch' | 'delete';
@@ -368,6 +369,42 @@ export const api = {
     errors: [],
     rate: 'read',
     scope: 'read',
+    role: 'readonly',
+  }),
+
+  sendMessage: route({
+    method: 'post',
+    path: `${P}/messages`,
+    summary: 'Say something to a session, to whoever holds a feature or a path, or to the project; heard with the next heartbeat',
+    body: SendMessageBody,
+    response: Message,
+    status: 201,
+    errors: ['INVALID_STATUS_TRANSITION', 'SESSION_LOST'],
+    rate: 'message',
+    scope: 'claim',
+    role: 'member',
+    session: 'optional',
+  }),
+  listMessages: route({
+    method: 'get',
+    path: `${P}/messages`,
+    summary: 'Messages to the caller, from the caller, or to the whole project; newest first',
+    query: ListMessagesQuery,
+    response: page(Message),
+    errors: [],
+    rate: 'read',
+    scope: 'read',
+    role: 'readonly',
+  }),
+  acknowledgeMessage: route({
+    method: 'post',
+    path: `${P}/messages/:messageId/ack`,
+    summary: 'Say that a message was understood; its sender sees it',
+    body: AcknowledgeBody,
+    response: Message,
+    errors: ['INVALID_STATUS_TRANSITION'],
+    rate: 'write',
+    scope: 'claim',
     role: 'readonly',
   }),
 

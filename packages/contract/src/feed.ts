@@ -8,6 +8,8 @@ export const eventTypes = [
   'member_added',
   'member_updated',
   'member_removed',
+  'message_sent',
+  'message_acknowledged',
   'invitation_created',
   'invitation_revoked',
   'feature_created',

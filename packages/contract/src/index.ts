@@ -9,6 +9,7 @@ export * from './feed.ts';
 export * from './history.ts';
 export * from './keys.ts';
 export * from './knowledge.ts';
+export * from './messages.ts';
 export * from './projects.ts';
 export * from './requests.ts';
 export * from './roadmap.ts';

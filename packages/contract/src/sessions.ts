@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { Commit, isStorable, Line, Slug, Timestamp } from './common.ts';
+import { Message } from './messages.ts';
 import { Request } from './requests.ts';
 
 export const sessionStatuses = ['active', 'stale', 'lost', 'ended'] as const;
@@ -68,6 +69,8 @@ export const Heartbeat = z
     lost: z.array(LostHold),
     /** What others ask of this session, and what became of what it asked itself: open ones, and those answered a while ago. */
     requests: z.array(Request),
+    /** What was sent to this session and not acknowledged, and of what it sent what nobody acknowledged in time; for ten minutes. */
+    messages: z.array(Message),
     /** The lease store is away: nothing expires, and holds may be missing here. */
     degraded: z.boolean(),
   })

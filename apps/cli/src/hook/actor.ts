@@ -1,5 +1,5 @@
 import type { Client } from '@nexus/client';
-import type { Heartbeat, OpenHold, Request, Session } from '@nexus/contract';
+import type { Heartbeat, Message, OpenHold, Request, Session } from '@nexus/contract';
 import type { Registration } from '../keeper/protocol.ts';
 import { clean, shortId } from '../text.ts';
 import type { Own } from './own.ts';
@@ -18,7 +18,7 @@ export type Actor = {
   turn: number;
   /** Paths that were denied, and when last: their fate is of interest until they are free. */
   denied: Map<string, { turn: number; holder: string }>;
-  /** What it hears once: of requests, and of a `commit path` to pull first. */
+  /** What it hears once: of requests and messages, and of a `commit path` to pull first. */
   told: Set<string>;
   /** To be told with the next answer that the agent reads. */
   news: string[];
@@ -34,9 +34,16 @@ export type Keeping = {
   keep: (registration: Registration) => boolean;
   forget: (sessionId: string) => void;
   /** Undefined: not kept, or no longer. */
-  kept: (
-    sessionId: string,
-  ) => { leaseValid: boolean; beatAt: number; holds: OpenHold[]; requests: Request[]; takeLost: () => Heartbeat['lost'] } | undefined;
+  kept: (sessionId: string) =>
+    | {
+        leaseValid: boolean;
+        beatAt: number;
+        holds: OpenHold[];
+        requests: Request[];
+        messages: Message[];
+        takeLost: () => Heartbeat['lost'];
+      }
+    | undefined;
   count: (sessionId: string, edits: number, denials: number) => void;
 };
 

@@ -20,6 +20,8 @@ type Group = { key: string; timer: NodeJS.Timeout | undefined; running: boolean;
 
 /** The contract's limit for one batch. */
 const batchSize = 500;
+/** A beat brings a few at a time; an agent that waits hears of more than these from its inbox. */
+const MESSAGES_KEPT = 20;
 /** A server that was restored from a backup may refuse a key for a moment. */
 const refusalsBeforeGivingUp = 3;
 
@@ -105,6 +107,9 @@ export function createBeats({ registry, clientFor, drop, beatSeconds, survey, lo
     entry.lost.push(...session.lost);
     // A server of before requests tells none.
     entry.requests = session.requests ?? [];
+    entry.messages = [...new Map([...entry.messages, ...(session.messages ?? [])].map((message) => [message.id, message])).values()].slice(
+      -MESSAGES_KEPT,
+    );
     entry.lease = leaseOf(entry.sessionId, sent, session.leaseSeconds);
     // Without the lease store holds may be missing from the answer.
     if (!session.degraded) entry.beat = { at: sent.wall, holds: session.holds };

@@ -22,6 +22,7 @@ export function createKeeping({ registry, handle }: { registry: Registry; handle
         beatAt: entry.beat?.at ?? 0,
         holds: entry.beat?.holds ?? [],
         requests: entry.requests,
+        messages: entry.messages,
         takeLost: () => entry.lost.splice(0),
       };
     },

@@ -1,4 +1,4 @@
-import type { Heartbeat, OpenHold, Request } from '@nexus/contract';
+import type { Heartbeat, Message, OpenHold, Request } from '@nexus/contract';
 import { z } from 'zod';
 import { readJson, writeJson } from '../files.ts';
 import type { Lease } from './lease-file.ts';
@@ -17,6 +17,8 @@ export type Entry = Registration & {
   beat: { at: number; holds: OpenHold[] } | undefined;
   /** What others ask of it, and what became of what it asked, as of the last beat. */
   requests: Request[];
+  /** What was sent to the session, newest last; hooks tell each once. */
+  messages: Message[];
   /** What is uncommitted in its worktree, not yet told to the server. */
   dirty: DirtyReport | undefined;
   /** Holds that others ended, not yet told to the agent. */
@@ -76,6 +78,7 @@ const fresh = (registration: Registration): Entry => ({
   lease: undefined,
   beat: undefined,
   requests: [],
+  messages: [],
   dirty: undefined,
   lost: [],
   activity: { edits: 0, denials: 0 },

@@ -17,6 +17,8 @@ type Needs = {
   pace: { tick: (alive: string[]) => Promise<void> };
   /** Writes down what was refused since the last sweep. */
   contention: { flush: () => Promise<void> };
+  /** Finds out who is to be told something. */
+  post: { tick: () => Promise<void> };
   log: Log;
   everyMs: number;
   parkedMs: number;
@@ -38,6 +40,7 @@ export function createSweep({
   drain,
   pace,
   contention,
+  post,
   log,
   everyMs,
   parkedMs,
@@ -60,6 +63,7 @@ export function createSweep({
       for (const { projectId, id } of await parkedLongerThan(database.db, { parked: parkedMs / 1000, landing: landingMs / 1000 }))
         await alone(projectId, () => recovery.expireParked(projectId, id));
       await pace.tick(projects);
+      await post.tick();
       await drain.all();
       await contention.flush();
       if (Date.now() - cleanedAt > HOUR) {

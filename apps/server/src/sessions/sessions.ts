@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache';
-import type { Heartbeat, Heartbeats, OpenSessionBody, Request, Session } from '@nexus/contract';
+import type { Heartbeat, Heartbeats, OpenSessionBody, Session } from '@nexus/contract';
 import type { Database, Queryable } from '../engines/database/database.ts';
 import { type Beat, type LeaseStore, LeaseStoreUnavailable } from '../engines/leases/leases.ts';
 import type { Ledger } from '../ledger/index.ts';
@@ -23,6 +23,7 @@ import {
 } from './sessions.store.ts';
 
 export type Sessions = ReturnType<typeof createSessions>;
+export type News = Pick<Heartbeat, 'requests' | 'messages'>;
 type Dirty = Array<{ session: string; paths: string[]; more: boolean }>;
 type Activity = Array<{ session: string; edits: number; denials: number }>;
 
@@ -38,15 +39,14 @@ type Needs = {
   lose: (projectId: string, sessionId: string) => Promise<boolean>;
   /** The 410 for a session that is over: says what it had and who holds it now. */
   over: (sessionId: string) => Promise<AppError>;
-  /** What others ask of sessions, to be told with a beat; and what is uncommitted in their worktrees. Neither throws. */
-  requests: {
-    of: (sessions: SessionRef[]) => Promise<Map<string, Request[]>>;
-    dirty: (reports: Dirty, projectOf: (session: string) => string | undefined) => Promise<void>;
-  };
+  /** What sessions are to be told with a beat. Never throws. */
+  news: (sessions: SessionRef[]) => Promise<(session: string) => News>;
+  /** What is uncommitted in their worktrees. Never throws. */
+  dirty: (reports: Dirty, projectOf: (session: string) => string | undefined) => Promise<void>;
 };
 
 /** Who is at work. A session is one agent terminal; its lease lives in the lease store, its existence in the ledger. */
-export function createSessions({ database, leases, ledger, terms, bringUp, storeWasAway, lose, over, requests }: Needs) {
+export function createSessions({ database, leases, ledger, terms, bringUp, storeWasAway, lose, over, news, dirty: noteDirty }: Needs) {
   /** What never changes of a session; whether it is alive is not in here. */
   const known = new LRUCache<string, SessionRef>({ max: 50_000 });
 
@@ -204,7 +204,7 @@ export function createSessions({ database, leases, ledger, terms, bringUp, store
       if (beat.state === 'condemned') await lose(ref.projectId, ref.id);
       throw await over(ref.id);
     }
-    return { ok: true, ...renewal(ref.ttlMs, beat, (await requests.of([ref])).get(ref.id)) };
+    return { ok: true, ...renewal(ref.ttlMs, beat, (await news([ref]))(ref.id)) };
   }
 
   /** Renews many, of any project of the caller's. Always an answer for each, in the order asked. */
@@ -231,22 +231,22 @@ export function createSessions({ database, leases, ledger, terms, bringUp, store
     if (seen.length > 0) await Promise.resolve(addActivity(database.db, seen)).catch(() => undefined);
     const reported = dirty.filter(({ session }) => owned.has(session));
     if (reported.length > 0) await Promise.resolve(keepDirty(database.db, reported)).catch(() => undefined);
-    void requests.dirty(dirty, (session) => owned.get(session)?.projectId);
-    const asked = await requests.of([...owned.values()]);
+    void noteDirty(dirty, (session) => owned.get(session)?.projectId);
+    const newsOf = await news([...owned.values()]);
     return {
       sessions: ids.map((id) => {
         const ref = owned.get(id);
         const beat = answers.get(id);
-        if (!ref)
-          return { id, state: 'unknown' as const, leaseSeconds: 0, expiresAt: null, holds: [], lost: [], requests: [], degraded: false };
-        if (beat && beat.state !== 'ok')
-          return { id, state: 'over' as const, leaseSeconds: 0, expiresAt: null, holds: [], lost: [], requests: [], degraded: false };
-        return { id, state: 'ok' as const, ...renewal(ref.ttlMs, beat, asked.get(id)) };
+        if (!ref) return { id, state: 'unknown' as const, ...nothing };
+        if (beat && beat.state !== 'ok') return { id, state: 'over' as const, ...nothing };
+        return { id, state: 'ok' as const, ...renewal(ref.ttlMs, beat, newsOf(id)) };
       }),
     };
   }
 
-  const renewal = (ttlMs: number, beat: Extract<Beat, { state: 'ok' }> | undefined, asked: Request[] = []) => ({
+  const nothing = { leaseSeconds: 0, expiresAt: null, holds: [], lost: [], requests: [], messages: [], degraded: false };
+
+  const renewal = (ttlMs: number, beat: Extract<Beat, { state: 'ok' }> | undefined, told: News) => ({
     leaseSeconds: (beat?.ttlMs ?? ttlMs) / 1000,
     expiresAt: new Date(Date.now() + (beat?.ttlMs ?? ttlMs)).toISOString(),
     holds: (beat?.holds ?? []).map(({ label, fence }) => ({ featureSlug: label, fence })),
@@ -255,7 +255,7 @@ export function createSessions({ database, leases, ledger, terms, bringUp, store
       fence,
       reason: as === 'released' ? ('forced' as const) : as,
     })),
-    requests: asked,
+    ...told,
     degraded: beat === undefined,
   });
 

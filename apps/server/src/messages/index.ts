@@ -1,0 +1,3 @@
+export { createMessages } from './messages.ts';
+export { messagesRoutes } from './messages.routes.ts';
+export { createPost } from './post.ts';
