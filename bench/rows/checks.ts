@@ -55,8 +55,9 @@ async function run({ engines, team, quick, bunArgs }: Context): Promise<Measured
             ours: result.ours,
             baseline: result.baseline,
             ratio: result.ratio,
-            goal: `≥ ${goal.ratio}`,
-            met: result.ratio >= goal.ratio,
+            // The goal is one for Postgres and Redis; where the script is a function call, the ratio is that of two HTTP stacks.
+            goal: engines === 'team' ? `≥ ${goal.ratio}` : '-',
+            met: engines !== 'team' || result.ratio >= goal.ratio,
             more: `${kind}: ratios ${result.ratios.map((each) => each.toFixed(2)).join(' ')}`,
           },
           latency(`${kind} p99, as above (p50 ${p50.toFixed(1)} ms)`, p99),

@@ -20,7 +20,8 @@ export const races: Suite = {
   needs: 'nothing',
   async run({ quick, first }) {
     const report = createReport();
-    for (const set of ['embedded', 'team'] as const) if (canRun(set)) await raceOn(set, { report, first, rounds: quick ? 40 : 400 });
+    for (const set of ['embedded', 'team'] as const)
+      if (canRun(set)) await raceOn(set, { report, first, rounds: rivals.length * (quick ? 8 : 200) });
     return report;
   },
 };
