@@ -71,6 +71,25 @@ onEachEngineSet('knowledge in a repository', (set) => {
     expect(JSON.parse(await ok(bob, 'search', 'argon2', '--json'))).toMatchObject({ items: [{ kind: 'decision' }], nextCursor: null });
   });
 
+  test('paths are proposed from the spec and the repository, and what can run side by side is told', async () => {
+    ann.write('src/login/form.ts', "import './check.ts';");
+    ann.write('src/login/check.ts', 'export const password = 1;');
+    ann.write('src/basket.ts', '');
+    await ann.git('add', '-A');
+    await ann.git('commit', '-q', '-m', 'start');
+    await ok(ann, 'feature', 'create', '--title', 'Login form', '--spec', 'Check the password');
+    await ok(ann, 'feature', 'create', '--title', 'Basket', '--touches', 'src/basket.ts', '--ready');
+    await ok(ann, 'feature', 'create', '--title', 'All', '--touches', 'src/', '--ready');
+    const { paths, waves } = JSON.parse(await ok(ann, 'feature', 'suggest', 'login-form', '--json')) as {
+      paths: Array<{ path: string }>;
+      waves: string[][];
+    };
+    expect(paths.map(({ path }) => path).toSorted()).toEqual(['src/login/check.ts', 'src/login/form.ts']);
+    expect(waves).toEqual([['basket', 'login-form'], ['all']]);
+    expect(await ok(ann, 'feature', 'suggest', 'login-form')).toMatch(/ {2}src\/login\/form\.ts\n {4}.*its path has words of the spec/);
+    expect(await ann.nexus('feature', 'suggest', 'nothing')).toMatchObject({ code: 5 });
+  });
+
   test('refusals tell what to do, and exit with what they are', async () => {
     expect(await ann.nexus('decision', 'show', '7')).toMatchObject({ code: 5 });
     expect(await ann.nexus('learn', 'x', '--feature', 'nothing')).toMatchObject({ code: 5 });

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { examples, type Runner } from './command.ts';
 import { addFeatureEditing } from './feature-edit.ts';
 import { addFeatureReading } from './feature-read.ts';
+import { addFeatureSuggesting } from './feature-suggest.ts';
 import { addFeatureWork } from './feature-work.ts';
 
 export function addFeatureCommands(program: Command, run: Runner): void {
@@ -15,4 +16,5 @@ export function addFeatureCommands(program: Command, run: Runner): void {
   addFeatureEditing(feature, run);
   addFeatureReading(feature, run);
   addFeatureWork(feature, run);
+  addFeatureSuggesting(feature, run);
 }
