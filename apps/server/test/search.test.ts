@@ -144,6 +144,19 @@ onEachEngineSet('search', (set) => {
       expect((await refusal(crew.lead.search({ projectId, query: query as { q: string } }))).details).toMatchObject({ field });
   });
 
+  test('a message is found by those who may read it alone, and its words are guessed for nobody else', async () => {
+    const own = await crew.project();
+    const [lead, member] = await Promise.all([terminal(crew.lead, own), terminal(crew.member, own)]);
+    await lead.sendMessage({ projectId: own, body: { to: { session: member.sessionId }, payload: { text: 'between us: ocelots' } } });
+    await lead.sendMessage({ projectId: own, body: { to: { project: true }, payload: 'for all: badgers' } });
+    const look = (who: typeof crew.member, q: string) => who.search({ projectId: own, query: { q } });
+    const found = async (q: string) =>
+      Promise.all([crew.lead, crew.member, crew.readonly].map(async (who) => (await look(who, q)).items.map(({ kind }) => kind).join()));
+    expect(await found('ocelot')).toEqual(['message', 'message', '']);
+    expect(await found('badger')).toEqual(['message', 'message', 'message']);
+    expect((await look(crew.readonly, 'ocelto')).corrections).toEqual([]);
+  });
+
   test('survives whatever is looked for', async () => {
     for (const q of [
       "'",

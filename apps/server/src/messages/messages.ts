@@ -9,6 +9,7 @@ import { AppError, notFound } from '../platform/errors.ts';
 import { isUuid } from '../platform/ids.ts';
 import { pageOf, positionOf } from '../platform/page.ts';
 import type { Rules } from '../projects/index.ts';
+import { indexEntries } from '../search/index.ts';
 import { liveSessions, requireLive, sessionById } from '../sessions/index.ts';
 import { acknowledge, insertMessage, insertRecipients, messageById, messagesOf, type Recipient } from './messages.store.ts';
 
@@ -52,6 +53,14 @@ export function createMessages({ database, ledger, claims, rules, resolve, sent 
         });
         if (recipients.length > 0) await insertRecipients(tx, id, recipients);
         const to = recipients.flatMap(({ sessionId }) => sessionId ?? []);
+        const featureId = audience === 'feature' && about ? ((await featureBySlug(tx, projectId, about))?.id ?? null) : null;
+        const readers = [...new Set([engineer.id, ...recipients.map((one) => one.engineerId)])];
+        await indexEntries(tx, projectId, [
+          {
+            ...{ kind: 'message', id, featureId, engineerId: engineer.id, title: '', body: textIn(body.payload) },
+            ...(audience === 'project' ? {} : { readers }),
+          },
+        ]);
         // The whole project reads the feed: what was said is for those it was said to.
         at.emit({ type: 'message_sent', data: { messageId: id, kind: body.kind, audience, about, to, replyTo: before?.id ?? null } });
         return { told: to, message: await require(tx, actor, id) };
@@ -135,3 +144,9 @@ export function createMessages({ database, ledger, claims, rules, resolve, sent 
 
 const nobody = (why: string) =>
   new AppError('INVALID_STATUS_TRANSITION', `${why} Nothing was sent. Send it to the project, or to another session (nexus status).`);
+
+/** What of a payload people would look for. */
+function textIn(payload: unknown): string {
+  if (typeof payload === 'string') return payload;
+  return typeof payload === 'object' && payload !== null ? Object.values(payload).map(textIn).filter(Boolean).join('\n') : '';
+}

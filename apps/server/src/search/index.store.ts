@@ -12,6 +12,8 @@ export type Entry = {
   title: string;
   body: string;
   tags?: string[];
+  /** Engineers who may find it. Default: everyone in the project. */
+  readers?: string[];
   replaced?: boolean;
   /** Default: now. */
   at?: string;
@@ -38,8 +40,11 @@ export async function indexEntries(tx: Queryable, projectId: string, entries: En
     pieces: piecesOf(`${entry.title}\n${body.slice(0, READ)}`),
     tags: entry.tags ?? [],
     replaced: entry.replaced ?? false,
+    readers: entry.readers ?? null,
   }));
-  const spellings = spellingsIn(given.map(({ title, body, pieces }) => `${title}\n${body}\n${pieces}`).join('\n')).map((spelling) => ({
+  // A word that stands in what others may not read must not be guessed for them.
+  const open = given.filter(({ readers }) => readers === null);
+  const spellings = spellingsIn(open.map(({ title, body, pieces }) => `${title}\n${body}\n${pieces}`).join('\n')).map((spelling) => ({
     spelling,
     fragments: fragmentsOf(spelling).map((fragment) => fragmentPrefix(projectId) + fragment),
   }));
@@ -50,12 +55,12 @@ export async function indexEntries(tx: Queryable, projectId: string, entries: En
         setweight(to_tsvector('english', g.body), 'C') || setweight(to_tsvector('english', g.pieces), 'D') ||
         array_to_tsvector(array[${projectWord(projectId)}]) as terms
       from jsonb_to_recordset(${JSON.stringify(given)}::jsonb) as g(kind text, id uuid, "featureId" uuid, "engineerId" uuid, author jsonb,
-        title text, body text, pieces text, tags jsonb, replaced boolean, at timestamptz)
+        title text, body text, pieces text, tags jsonb, readers uuid[], replaced boolean, at timestamptz)
     ), entry as (
-      insert into search_entries (kind, id, project_id, feature_id, engineer_id, author, title, body, tags, replaced, terms, at)
-      select kind, id, ${projectId}::uuid, "featureId", "engineerId", author, title, body, tags, replaced, terms, coalesce(at, now()) from made
+      insert into search_entries (kind, id, project_id, feature_id, engineer_id, author, title, body, tags, readers, replaced, terms, at)
+      select kind, id, ${projectId}::uuid, "featureId", "engineerId", author, title, body, tags, readers, replaced, terms, coalesce(at, now()) from made
       on conflict (kind, id) do update set feature_id = excluded.feature_id, title = excluded.title, body = excluded.body,
-        tags = excluded.tags, replaced = excluded.replaced, terms = excluded.terms, at = excluded.at
+        tags = excluded.tags, readers = excluded.readers, replaced = excluded.replaced, terms = excluded.terms, at = excluded.at
     ), change as (
       select lexeme as word, sum(n)::int as n from (
         select t.lexeme, 1 as n from made, unnest(made.terms) t

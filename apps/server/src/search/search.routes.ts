@@ -3,5 +3,5 @@ import type { Router } from '../platform/http.ts';
 import type { Search } from './search.ts';
 
 export function searchRoutes(route: Router, { search }: { search: Search }): void {
-  route(api.search, ({ actor, query }) => search.search(actor.projectId, query));
+  route(api.search, ({ actor, query }) => search.search(actor, query));
 }

@@ -51,13 +51,16 @@ export type Filters = {
   since?: string | undefined;
   until?: string | undefined;
 };
+/** Whose search it is: what was written to others only, they do not find. */
+export type Reader = { projectId: string; engineerId: string };
 
 const quoted = (word: string) => `'${word.replaceAll('\\', '\\\\').replaceAll("'", "''")}'`;
 const any = (words: string[], label = '') => words.map((word) => quoted(word) + label).join(' | ');
 
-function conditions(projectId: string, { kind, feature, tag, engineer, since, until }: Filters): SQL {
+function conditions({ projectId, engineerId }: Reader, { kind, feature, tag, engineer, since, until }: Filters): SQL {
   const parts = [
     sql`e.project_id = ${projectId}`,
+    sql`(e.readers is null or ${engineerId}::uuid = any(e.readers))`,
     kind && sql`e.kind = ${kind}`,
     feature && sql`e.feature_id = (select id from features where project_id = ${projectId} and slug = ${feature})`,
     tag && sql`e.tags ? ${tag}`,
@@ -104,7 +107,7 @@ type Raw = Omit<SearchHit, 'createdAt'> & { at: string };
  */
 export async function searchEntriesFor(
   on: Queryable,
-  projectId: string,
+  reader: Reader,
   { terms, filters, from, limit }: { terms: Term[]; filters: Filters; from: Position | undefined; limit: number },
 ): Promise<SearchHit[]> {
   const counts = terms.map(
@@ -115,7 +118,7 @@ export async function searchEntriesFor(
     on,
     sql`with scored as materialized (
           select c.*, ((${sql.join(counts, sql` + `)}) / (1 + 0.15::float8 * ln(1 + length(c.terms)::float8 / 50)) * case when c.replaced then 0.5::float8 else 1 end) as score
-          from ${candidates(projectId, terms, conditions(projectId, filters))} c
+          from ${candidates(reader.projectId, terms, conditions(reader, filters))} c
         ), best as (
           select * from scored where score > 0 ${from ? sql`and (score, id) < (${from.score}::float8, ${from.id}::uuid)` : sql``}
           order by score desc, id desc limit ${limit}

@@ -23,6 +23,8 @@ export const searchEntries = pgTable(
     title: text('title').notNull(),
     body: text('body').notNull(),
     tags: jsonb('tags').$type<string[]>().notNull(),
+    /** Who may find it; null: everyone in the project. */
+    readers: uuid('readers').array(),
     replaced: boolean('replaced').notNull().default(false),
     /** With one word more that is the project's own: the index then never reads what is of others. */
     terms: tsvector('terms').notNull(),

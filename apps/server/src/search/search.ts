@@ -1,6 +1,7 @@
 import { isStorable, type SearchPage, type SearchQuery } from '@nexus/contract';
 import { z } from 'zod';
 import type { Database } from '../engines/database/database.ts';
+import type { Actor } from '../platform/actor.ts';
 import { decodeCursor, paged } from '../platform/cursor.ts';
 import { longerWords, readQuery, searchEntriesFor, similarWords, type Term } from './search.store.ts';
 import { nearest, piecesOf, type Spelling } from './words.ts';
@@ -29,7 +30,11 @@ const Position = z.object({
 export function createSearch({ database }: { database: Database }) {
   const { db } = database;
 
-  async function search(projectId: string, query: z.output<typeof SearchQuery>): Promise<SearchPage> {
+  /** Finds nothing that was written to others only. */
+  async function search(
+    { projectId, engineer }: Pick<Actor, 'projectId' | 'engineer'>,
+    query: z.output<typeof SearchQuery>,
+  ): Promise<SearchPage> {
     const { q, limit, cursor, since, until, ...filters } = query;
     // The pages of one search weigh alike, whatever is written meanwhile: so the cursor carries the weights.
     const from = cursor === undefined ? undefined : decodeCursor(cursor, Position);
@@ -37,7 +42,7 @@ export function createSearch({ database }: { database: Database }) {
     if (terms.length === 0) return { items: [], nextCursor: null, hasMore: false, corrections };
     const time = (at: string | undefined) => at && new Date(at).toISOString();
     const all = { ...filters, since: time(since), until: time(until) };
-    const found = await searchEntriesFor(db, projectId, { terms, filters: all, from, limit: limit + 1 });
+    const found = await searchEntriesFor(db, { projectId, engineerId: engineer.id }, { terms, filters: all, from, limit: limit + 1 });
     return { ...paged(found, limit, ({ score, id }) => ({ terms, score, id })), corrections };
   }
 
