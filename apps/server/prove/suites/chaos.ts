@@ -5,7 +5,7 @@ import { eventually, migrations } from '../../test/harness.ts';
 import { auditAnswers, auditLedger } from '../../test/lib/audit.ts';
 import { checkEvents } from '../checker/events.ts';
 import { readLog } from '../checker/log.ts';
-import { checkRegisters } from '../checker/registers.ts';
+import { checkRegisters, type Registers } from '../checker/registers.ts';
 import { allEvents } from '../lib/events.ts';
 import { createReport, type OpenReport, type Run, type Suite } from '../lib/suite.ts';
 import { faults } from '../world/faults.ts';
@@ -33,8 +33,8 @@ async function runChaos({ random, note }: Run, size: Size) {
       await provoke(world, name, report, random);
     }
     await quiesce(world);
-    await check(world, report);
-    return { ...report, figures: figuresOf(world) };
+    const registers = await check(world, report);
+    return { ...report, figures: figuresOf(world, registers) };
   } finally {
     await world.end();
   }
@@ -81,7 +81,7 @@ async function quiesce({ redis, servers, toPostgres, pg, working, lead, projectI
   );
 }
 
-async function check(world: World, report: OpenReport) {
+async function check(world: World, report: OpenReport): Promise<Registers> {
   const { lead, projectId, pg, redis } = world;
   const { ops, lives, bugs } = readLog(world.lines());
   report.operations = ops.length;
@@ -91,6 +91,7 @@ async function check(world: World, report: OpenReport) {
     if (lost && greatestGap <= TTL * 1000 - 500) report.broken(`${session} tried to beat every ${Math.round(greatestGap)} ms and was lost`);
   }
   const ledger = await openPostgres({ url: pg.url, migrations, poolSize: 2 });
+  let registers: Registers;
   try {
     const holds = await rows<{ session: string; slug: string; fence: string; endedAs: string }>(
       ledger.db,
@@ -98,7 +99,7 @@ async function check(world: World, report: OpenReport) {
     );
     const lost = await rows<{ id: string }>(ledger.db, sql`select id from sessions where project_id = ${projectId} and status = 'lost'`);
     const known = { lost: new Set(lost.map(({ id }) => id)), holds: holds.map((hold) => ({ ...hold, fence: Number(hold.fence) })) };
-    const registers = checkRegisters(ops, known);
+    registers = checkRegisters(ops, known);
     report.broken(registers.broken);
     const granted = new Map(known.holds.map((hold) => [hold.fence, hold]));
     for (const { verb, session, answer, on } of ops) {
@@ -119,11 +120,12 @@ async function check(world: World, report: OpenReport) {
     keys.every((key) => key.endsWith(':meta')),
     `Redis still has ${keys.join(', ')}`,
   );
+  return registers;
 }
 
-function figuresOf(world: World): string {
+function figuresOf(world: World, { calls, unknown, undecided }: Registers): string {
   const { ops, lives } = readLog(world.lines());
   const count = (verb: string) => ops.filter((op) => op.verb === verb && op.answer?.ok).length;
   const refused = ops.filter(({ answer }) => answer && !answer.ok).length;
-  return `${count('pick')} picks, ${count('lock')} locks, ${count('extend') + count('release')} fenced writes, ${refused} refusals, ${lives.filter(({ lost }) => lost).length} sessions lost`;
+  return `${count('pick')} picks, ${count('lock')} locks, ${count('extend') + count('release')} fenced writes, ${refused} refusals, ${lives.filter(({ lost }) => lost).length} sessions lost; ${calls} calls in an order that fits, ${unknown} never answered, ${undecided} objects undecided`;
 }

@@ -14,8 +14,8 @@ export const feed: Suite = {
   shows:
     'sockets and event streams that are cut again and again, with servers killed and nudges lost: each reader gets each event once, in order',
   needs: 'team',
-  async run({ quick, random }) {
-    const size = quick ? { readers: 6, events: 400, killMs: 1000 } : { readers: 50, events: 20_000, killMs: 5000 };
+  async run({ quick, first, random }) {
+    const size = quick || first ? { readers: 6, events: 400, killMs: 1000 } : { readers: 50, events: 20_000, killMs: 5000 };
     const report = createReport();
     const database = await createTestDatabase();
     const dataDir = mkdtempSync(join(tmpdir(), 'nexus-feed-'));
