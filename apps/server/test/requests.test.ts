@@ -103,6 +103,20 @@ onEachEngineSet('requests', (set) => {
     expect((await refuse(older, 'a.ts'))[0]?.state).toBe('refused');
   });
 
+  test('asked by twelve at once, yielded and refused at once: each has one answer, and nobody holds it twice', async () => {
+    await claim(older, 'a.ts');
+    const askers = await Promise.all(Array.from({ length: 12 }, () => terminal(crew.member, projectId)));
+    await Promise.all(askers.flatMap((asker) => [ask(asker, 'a.ts'), ask(asker, 'a.ts')]));
+    expect((await crew.lead.listRequests({ projectId })).filter(({ state }) => state === 'open')).toHaveLength(12);
+    await Promise.all(Array.from({ length: 8 }, (_, turn) => (turn % 2 ? yieldPaths(older, ['a.ts']) : refuse(older, 'a.ts'))));
+    const answers = (await eventsOf(crew.lead, projectId)).filter(({ type }) => type === 'request_answered');
+    expect(new Set(answers.map(({ data }) => data['requestId'])).size).toBe(12);
+    expect(answers).toHaveLength(12);
+    const got = await Promise.allSettled(askers.map((asker) => claim(asker, 'a.ts')));
+    expect(got.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+    expect(await auditLedger(server.deps.database, projectId)).toEqual([]);
+  });
+
   test('a parked hold is given at once to who asks', async () => {
     await readyFeature(crew.lead, projectId, 'auth', ['src/']);
     await older.pickFeature({ projectId, slug: 'auth' });

@@ -1,3 +1,4 @@
+export { withdraw } from './answers.ts';
 export { createPace, type Pace } from './pace.ts';
-export { createRequests, type Requests, withdraw } from './requests.ts';
+export { createRequests, type Requests } from './requests.ts';
 export { requestsRoutes } from './requests.routes.ts';

@@ -7,7 +7,7 @@ import { isDatabaseAway } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
 import { within } from '../platform/within.ts';
 import type { Rules } from '../projects/index.ts';
-import { answer, release } from './requests.ts';
+import { answer, release } from './answers.ts';
 import {
   concerning,
   due,

@@ -1,25 +1,15 @@
 import type { z } from 'zod';
 import type { Asked, AskBody, RefuseBody, Request, YieldBody, Yielded } from '@nexus/contract';
-import { type Claim, formatClaim, overlaps } from '@nexus/paths';
-import {
-  claimsOf,
-  type Claims,
-  endAll,
-  extend,
-  type Hold,
-  obstacles,
-  openHolds,
-  parseTouches,
-  requireFree,
-  shrink,
-} from '../claims/index.ts';
+import { formatClaim, overlaps } from '@nexus/paths';
+import { claimsOf, type Claims, extend, type Hold, obstacles, openHolds, parseTouches, requireFree } from '../claims/index.ts';
 import type { Database, Queryable } from '../engines/database/database.ts';
 import type { Change, Ledger } from '../ledger/index.ts';
 import type { SessionActor } from '../platform/actor.ts';
 import { AppError } from '../platform/errors.ts';
 import type { Rules } from '../projects/index.ts';
 import { liveFamily, requireLive } from '../sessions/index.ts';
-import { type Answer, answerRequests, insertRequest, openIn, recent, type RequestRow, setGivesBack, view } from './requests.store.ts';
+import { answer as answerAll, featureOf, release } from './answers.ts';
+import { insertRequest, openIn, recent, type RequestRow, setGivesBack, view } from './requests.store.ts';
 
 export type Requests = ReturnType<typeof createRequests>;
 
@@ -152,7 +142,7 @@ export function createRequests({ database, ledger, claims, rules, unpark, asked 
         );
         const bound = meant.find(({ givesBack }) => givesBack === session.id);
         if (bound) throw mustGiveBack(bound);
-        await answer(tx, at, meant, 'refused', body.reason ?? null);
+        await answerAll(tx, at, meant, 'refused', body.reason ?? null);
         return meant.map(({ id }) => id);
       }),
     );
@@ -171,51 +161,11 @@ export function createRequests({ database, ledger, claims, rules, unpark, asked 
   return { ask, giveBack, refuse, list };
 }
 
-/** Ends claims of a hold, and answers all who asked for them. */
-export async function release(tx: Queryable, at: Change, hold: Hold, given: Claim[], as: 'yielded', note: string | null) {
-  const nodes = given.map(({ node }) => node);
-  const released = await shrink(tx, at, hold, nodes);
-  const of = { engineerId: hold.engineerId, engineerName: hold.engineerName, sessionId: hold.sessionId, agent: hold.agent };
-  if (released.length > 0)
-    at.emit({ type: 'files_released', ...featureOf(hold), of, data: { paths: released, fence: hold.fence, reason: as } });
-  const meant = (await openIn(tx, at.projectId)).filter(({ holdId, node }) => holdId === hold.id && nodes.includes(node));
-  await answer(tx, at, meant, as, note);
-  if (!hold.featureId && (await claimsOf(tx, [hold.id])).length === 0) await endAll(tx, at, [hold], 'released');
-  return { released, answered: meant.map(({ id }) => id) };
-}
-
-/** Answers requests, and says so in the feed. */
-export async function answer(tx: Queryable, at: Change, meant: RequestRow[], as: Answer, note: string | null): Promise<void> {
-  if (meant.length === 0) return;
-  await answerRequests(
-    tx,
-    meant.map(({ id }) => id),
-    as,
-    note,
-  );
-  for (const { id, path, heldPath, askedBy, holder } of meant) {
-    const data = { requestId: id, path, heldPath, answer: as, note, asker: askedBy?.sessionId ?? null, holder: holder.sessionId };
-    at.emit({ type: 'request_answered', data });
-  }
-}
-
-/** Whoever leaves asks for nothing any more. */
-export async function withdraw(tx: Queryable, at: Change, sessionIds: string[]): Promise<void> {
-  const open = await openIn(tx, at.projectId);
-  const own = open.filter(({ askedBy }) => askedBy !== null && sessionIds.includes(askedBy.sessionId));
-  await answer(tx, at, own, 'withdrawn', null);
-}
-
 /** One call asks for that many claims at most; a directory may have more in it. */
 const MOST = 100;
 
 /** UUIDv7 grows with time. */
 const younger = (a: string, b: string) => (a > b ? a : b);
-
-const featureOf = (hold: Hold) =>
-  hold.featureId && hold.featureSlug
-    ? { feature: { id: hold.featureId, slug: hold.featureSlug, title: hold.featureTitle ?? hold.featureSlug } }
-    : {};
 
 const mustGiveBack = ({ heldPath, askedBy }: RequestRow) =>
   new AppError(
