@@ -24,11 +24,19 @@ export async function withNexus(all: Work[], agents: number, brief: string[]): P
       const { id: session } = await lead.openSession({ projectId, body: { agent: 'agent', agentSessionId: `${number}` } });
       crew.push(lead.with({ session }));
     }
-    return await work({ crew, projectId, all, brief: new Set(brief) });
+    return await work({ crew, projectId, all, brief: listed(all, brief) });
   } finally {
     await server.stop();
   }
 }
+
+/** A name without a folder is on the list wherever it stands. */
+const listed = (all: Work[], brief: string[]): Set<string> =>
+  new Set(
+    all.flatMap(({ files }) =>
+      files.filter((file) => brief.some((name) => file === name || (!name.includes('/') && file.endsWith(`/${name}`)))),
+    ),
+  );
 
 /** What an agent does next, at a virtual moment; false: it is refused, and waits until something comes free. */
 type Step = (now: number) => Promise<boolean>;
