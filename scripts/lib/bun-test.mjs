@@ -1,12 +1,15 @@
 import { spawn } from 'node:child_process';
+import { availableParallelism } from 'node:os';
 import { stripVTControlCharacters } from 'node:util';
 import { onClose } from './closers.mjs';
 import { root } from './root.mjs';
 
 /** Runs `bun test` with these arguments, shows its output, and answers `{ passed, failed, skipped }`. */
 export async function runBunTest(bun, args, env) {
+  // Test files run beside each other, each in a process of its own; more than four would only wait for one Postgres.
+  const parallel = `--parallel=${Math.min(availableParallelism(), 4)}`;
   // `--no-orphans`: servers that a test started end with the run, even when it is killed.
-  const child = spawn(bun, ['test', '--no-orphans', '--timeout', '60000', ...args], {
+  const child = spawn(bun, ['test', parallel, '--no-orphans', '--timeout', '60000', ...args], {
     cwd: root,
     env: { ...env, ...(process.stderr.isTTY && { FORCE_COLOR: '1' }) },
     stdio: ['ignore', 'inherit', 'pipe'],
