@@ -1,11 +1,11 @@
-import { createHash } from 'node:crypto';
 import type { Context, Hono } from 'hono';
 import type { z } from 'zod';
-import type { ErrorBody, ErrorCode, Role, Route, RouteOutput } from '@nexus/contract';
-import type { Actor, Caller, Idempotency, Principal, SessionActor } from './actor.ts';
-import { AppError, isDatabaseAway, notFound, unavailable } from './errors.ts';
+import type { Role, Route, RouteOutput } from '@nexus/contract';
+import type { Actor, Caller, Principal, SessionActor } from './actor.ts';
+import { AppError, notFound, unavailable } from './errors.ts';
+import { idempotencyOf, ifMatchOf, parse, readJson, readText } from './http-input.ts';
+import { type HttpEnv, json, type Observe } from './http-observer.ts';
 import { requireBinding, requireScope } from './scopes.ts';
-import type { Log } from './log.ts';
 
 /** What a handler gets: the caller as far as the route asks for one, and parsed input. */
 export type Call<R extends Route> = {
@@ -57,64 +57,7 @@ export type RouterNeeds = {
   ready: () => boolean;
 };
 
-export type HttpEnv = {
-  Variables: { requestId: string; ip: () => string; route: string; headers: Record<string, string>; keyId?: string };
-};
 export type Router = ReturnType<typeof createRouter>;
-type Handler = (c: Context<HttpEnv>) => Promise<Response> | Response;
-type Observe = ReturnType<typeof createObserver>;
-
-/** On every answer. */
-const safety = {
-  'x-content-type-options': 'nosniff',
-  'referrer-policy': 'no-referrer',
-  'content-security-policy': "default-src 'none'",
-};
-
-/**
- * What every request gets, whatever answers it: an id, a body for its error, a place in the metrics. Around each handler
- * and not a middleware: Hono calls a lone handler directly, which a heartbeat notices.
- */
-export function createObserver({
-  log,
-  clientIp,
-  answered,
-  refused,
-}: {
-  log: Log;
-  clientIp: (c: Context<HttpEnv>) => string;
-  answered: (method: string, route: string, status: number, seconds: number) => void;
-  refused: (code: ErrorCode) => void;
-}) {
-  return (route: string, handler: Handler) =>
-    async (c: Context<HttpEnv>): Promise<Response> => {
-      const start = performance.now();
-      const given = c.req.header('x-request-id');
-      c.set('requestId', given && /^[A-Za-z0-9._-]{8,64}$/.test(given) ? given : Bun.randomUUIDv7());
-      c.set('headers', { ...safety, 'x-request-id': c.get('requestId') });
-      c.set('ip', () => clientIp(c));
-      c.set('route', route);
-      let response: Response;
-      try {
-        response = await handler(c);
-      } catch (error) {
-        if (error instanceof AppError) refused(error.code);
-        response = answerError(error, c, log);
-      }
-      answered(c.req.method, route, response.status, (performance.now() - start) / 1000);
-      return response;
-    };
-}
-
-/** A page or a file: an answer that no route of the contract describes. */
-export const page =
-  (handler: Handler): Handler =>
-  async (c) => {
-    const response = await handler(c);
-    for (const [name, value] of Object.entries(c.get('headers'))) if (!response.headers.has(name)) response.headers.set(name, value);
-    return response;
-  };
-
 const rank: Record<Role, number> = { readonly: 0, member: 1, lead: 2 };
 
 /** Registers routes of the contract: authenticate, limit, parse, act, answer. */
@@ -198,109 +141,4 @@ export function createRouter(needs: RouterNeeds) {
   }
 
   return route;
-}
-
-const json = (body: object, status: number, headers: Record<string, string>) =>
-  new Response(JSON.stringify(body), { status, headers: { ...headers, 'content-type': 'application/json' } });
-
-async function readText(c: Context<HttpEnv>, maxBytes: number): Promise<string> {
-  const tooLarge = () => new AppError('PAYLOAD_TOO_LARGE', `A request body has at most ${Math.floor(maxBytes / 1024)} KB.`);
-  if (Number(c.req.header('content-length') ?? 0) > maxBytes) throw tooLarge();
-  const text = await c.req.text();
-  if (Buffer.byteLength(text) > maxBytes) throw tooLarge();
-  return text;
-}
-
-function readJson(text: string): unknown {
-  requireShallow(text);
-  try {
-    return text.trim() === '' ? undefined : JSON.parse(text);
-  } catch {
-    throw new AppError('VALIDATION_ERROR', 'The body is not valid JSON.', { details: { field: 'body' } });
-  }
-}
-
-/** What recursion would have to follow later is refused now. */
-function requireShallow(text: string) {
-  let depth = 0;
-  let inString = false;
-  for (let at = 0; at < text.length; at += 1) {
-    const char = text[at];
-    if (inString) {
-      if (char === '\\') at += 1;
-      else if (char === '"') inString = false;
-    } else if (char === '"') inString = true;
-    else if (char === '{' || char === '[') {
-      depth += 1;
-      if (depth > 32)
-        throw new AppError('VALIDATION_ERROR', 'The body is nested too deep: at most 32 levels.', { details: { field: 'body' } });
-    } else if (char === '}' || char === ']') depth -= 1;
-  }
-}
-
-/** 400 that names the field. */
-function parse(schema: z.ZodType, value: unknown, where: 'body' | 'query'): unknown {
-  const parsed = schema.safeParse(value);
-  if (parsed.success) return parsed.data;
-  const issues = parsed.error.issues.slice(0, 10).map((issue) => {
-    const keys = 'keys' in issue && Array.isArray(issue.keys) ? issue.keys : [];
-    return { field: [...issue.path, ...keys].join('.') || where, message: issue.message };
-  });
-  const [first] = issues;
-  throw new AppError('VALIDATION_ERROR', `${first?.field}: ${first?.message}`, { details: { field: first?.field, issues } });
-}
-
-function idempotencyOf(c: Context, { method }: Route, text: string): Idempotency | undefined {
-  const key = c.req.header('idempotency-key');
-  if (key === undefined || method !== 'post') return undefined;
-  if (!/^[\x21-\x7e]{1,128}$/.test(key))
-    throw new AppError('VALIDATION_ERROR', 'Idempotency-Key: use 1 to 128 visible ASCII characters.', {
-      details: { field: 'Idempotency-Key' },
-    });
-  const fingerprint = createHash('sha256')
-    .update([method, c.req.path, c.req.header('x-nexus-session') ?? '', text].join('\n'))
-    .digest('base64url');
-  return { key, fingerprint };
-}
-
-function ifMatchOf(c: Context): number | undefined {
-  const header = c.req.header('if-match');
-  if (header === undefined || header === '*') return undefined;
-  const version = /^(?:W\/)?"?(\d{1,9})"?$/.exec(header)?.[1];
-  if (!version)
-    throw new AppError('VALIDATION_ERROR', 'If-Match: give the ETag of the feature as you read it.', { details: { field: 'If-Match' } });
-  return Number(version);
-}
-
-/** Somebody wanted what is not theirs: worth a line for whoever looks into it later. */
-const denials = new Set<ErrorCode>(['INVALID_API_KEY', 'FORBIDDEN', 'INSUFFICIENT_ROLE']);
-
-/** One body for every error, and a log line for those that are ours. */
-function answerError(error: unknown, c: Context<HttpEnv>, log: Log): Response {
-  const refusal = error instanceof AppError ? error : isDatabaseAway(error) ? unavailable('The database', error) : undefined;
-  const requestId = c.get('requestId');
-  if (!refusal) log.error({ err: error, requestId, route: c.get('route') }, 'a bug: the request failed');
-  else if (refusal.code === 'SERVICE_UNAVAILABLE') log.warn({ err: refusal.cause, requestId }, refusal.message);
-  else if (denials.has(refusal.code))
-    log.warn({ code: refusal.code, route: c.get('route'), ip: c.get('ip')(), key: c.get('keyId'), requestId }, 'refused');
-  const known = refusal ?? new AppError('INTERNAL_ERROR', 'This is a bug of ours. Nothing was half done; report it with the request id.');
-  const body: ErrorBody = {
-    error: { code: known.code, message: known.message, ...(known.details === undefined ? {} : { details: known.details }), requestId },
-  };
-  const headers = { ...c.get('headers'), ...known.headers };
-  if (!c.req.header('accept')?.includes('application/problem+json')) return json(body, known.status, headers);
-  const problem = {
-    type: `urn:nexus:error:${known.code.toLowerCase().replaceAll('_', '-')}`,
-    title: known.code,
-    status: known.status,
-    detail: known.message,
-    instance: c.req.path,
-    code: known.code,
-    requestId,
-    details: known.details,
-  };
-  return new Response(JSON.stringify(problem), {
-    status: known.status,
-    headers: { ...headers, 'content-type': 'application/problem+json' },
-  });
 }
