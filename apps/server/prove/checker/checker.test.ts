@@ -46,6 +46,16 @@ test('two readers hold a path together, a writer beside a reader does not', () =
   expect(checkRegisters([lock('a', 1, 'read'), lock('b', 3, 'write')], nobody).broken).toHaveLength(1);
 });
 
+test("one's own calls take place in their order, however close they come", () => {
+  const call = (session: string, verb: Op['verb'], from: number, to: number, ok = true): Op => {
+    const code = ok ? {} : { code: 'FILE_ALREADY_CLAIMED' };
+    return { ...op(session, verb, from / 100, to / 100, { ok, ...code }), mode: 'write' };
+  };
+  const again = [call('a', 'lock', 0, 6), call('a', 'unlock', 41, 48), call('a', 'lock', 48, 53), call('a', 'unlock', 130, 135)];
+  expect(checkRegisters([...again, call('b', 'lock', 63, 69, false)], nobody).broken).toEqual([]);
+  expect(checkRegisters([...again, call('b', 'lock', 150, 160, false)], nobody).broken).toHaveLength(1);
+});
+
 const event = (seq: number, type: string, session: string, data: object, slug?: string) =>
   ({ seq, type, actor: { session }, feature: slug ? { slug } : null, data }) as unknown as FeedEvent;
 

@@ -2,6 +2,10 @@
 export type Call<S> = {
   from: number;
   to: number;
+  /** Who made it: one's own calls take place in the order in which one made them. */
+  by: string;
+  /** It never changes the state. */
+  reads?: true;
   /** The state after it, if it can take place in this state with the answer it got; undefined if it cannot. */
   step: (state: S) => S | undefined;
   name: string;
@@ -25,12 +29,16 @@ export function linearize<S>(calls: Call<S>[], start: S, keyOf: (state: S) => st
   /** Those that may come next: called before any other open one was answered. */
   function candidates(first: number): number[] {
     const found: number[] = [];
+    const seenOf = new Set<string>();
     let earliest = Infinity;
     for (let position = first; position < all.length; position += 1) {
       const call = all[position];
       if (!call || done[position]) continue;
       if (call.from > earliest) break;
       earliest = Math.min(earliest, call.to);
+      if (seenOf.has(call.by)) continue;
+      // One that was never answered may come whenever it likes.
+      if (call.to !== Infinity) seenOf.add(call.by);
       found.push(position);
     }
     // The one answered first is most likely the first.
@@ -40,12 +48,10 @@ export function linearize<S>(calls: Call<S>[], start: S, keyOf: (state: S) => st
   type Frame = { state: S; first: number; reach: number; count: number; next: number[]; taken: number | undefined };
   const frame = (state: S, first: number, reach: number, count: number): Frame => {
     const next = candidates(first);
-    // One that fits and changes nothing may come now: no other order of it could help anybody.
-    const here = keyOf(state);
+    // One that fits and never changes anything may come now: no other order of it could help anybody.
     const harmless = next.find((position) => {
       const call = all[position];
-      const after = call && call.to !== Infinity ? call.step(state) : undefined;
-      return after !== undefined && keyOf(after) === here;
+      return call?.reads && call.to !== Infinity && call.step(state) !== undefined;
     });
     return { state, first, reach, count, next: harmless === undefined ? next : [harmless], taken: undefined };
   };

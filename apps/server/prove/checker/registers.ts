@@ -49,6 +49,7 @@ const SKEW = 5;
 const span = (op: Op) => ({
   from: op.at - SKEW,
   to: op.answer ? op.answer.at + SKEW : Infinity,
+  by: op.session,
   name: `${op.verb} of ${op.answer?.on ?? op.on} by ${op.session.slice(-6)} at ${Math.round(op.at)}, ${op.answer?.code ?? 'ok'}`,
 });
 
@@ -75,13 +76,13 @@ function featureCall(op: Op, { lost }: Known): Call<Register>[] {
   if (verb === 'pick') {
     // A refusal for the paths says nothing of this feature; one for its state says that somebody else has it.
     if (answer?.code !== 'INVALID_STATUS_TRANSITION') return [];
-    return [{ ...place, step: (state) => (state !== FREE && state.session !== session ? state : undefined) }];
+    return [{ ...place, reads: true, step: (state) => (state !== FREE && state.session !== session ? state : undefined) }];
   }
   if (verb === 'release' && (!answer || answer.ok)) return [{ ...place, step: (state) => (isMine(state) ? FREE : undefined) }];
-  if (verb === 'extend' && answer?.ok) return [{ ...place, step: (state) => (isMine(state) ? state : undefined) }];
+  if (verb === 'extend' && answer?.ok) return [{ ...place, reads: true, step: (state) => (isMine(state) ? state : undefined) }];
   // Refused because of the paths, it had the hold; for any other reason it had not, or not any more.
   const hadIt = answer?.code === 'FILE_ALREADY_CLAIMED';
-  return [{ ...place, step: (state) => (isMine(state) === hadIt || lost.has(session) ? state : undefined) }];
+  return [{ ...place, reads: true, step: (state) => (isMine(state) === hadIt || lost.has(session) ? state : undefined) }];
 }
 
 function lockCall(op: Op, { lost }: Known): Call<Lock>[] {
@@ -90,7 +91,7 @@ function lockCall(op: Op, { lost }: Known): Call<Lock>[] {
   const inTheWay = (state: Lock) =>
     [...state].flatMap(([holder, held]) => (holder !== session && (held === 'write' || mode === 'write') ? [holder] : []));
   if (verb === 'unlock') return [{ ...span(op), step: (state) => new Map([...state].filter(([holder]) => holder !== session)) }];
-  if (answer && !answer.ok) return [{ ...span(op), step: (state) => (inTheWay(state).length > 0 ? state : undefined) }];
+  if (answer && !answer.ok) return [{ ...span(op), reads: true, step: (state) => (inTheWay(state).length > 0 ? state : undefined) }];
   return [
     {
       ...span(op),

@@ -95,8 +95,10 @@ async function live(): Promise<void> {
       );
       if (!locked) continue;
       await pause(60);
+      // With its fence: an attempt that is heard only after the next lock must not take that one back.
+      const fence = locked.fence ?? undefined;
       await say({ verb: 'unlock', on: path, fence: locked.fence }, (client) =>
-        client.releaseClaims({ projectId, body: { paths: [path] } }),
+        client.releaseClaims({ projectId, body: { paths: [path], fence } }),
       );
       continue;
     }
