@@ -86,7 +86,7 @@ async function check(world: World, report: OpenReport): Promise<Registers> {
   const { ops, lives, bugs } = readLog(world.lines());
   report.operations = ops.length;
   for (const bug of bugs) report.broken(bug, 'answered 500');
-  for (const line of world.output().split('\n')) if (line.includes('a bug')) report.broken(line.slice(0, 400), 'a server said');
+  for (const line of world.output().split('\n')) if (line.includes('a bug')) report.broken(line.slice(0, 1500), 'a server said');
   for (const { session, lost, greatestGap } of lives) {
     if (lost && greatestGap <= TTL * 1000 - 500) report.broken(`${session} tried to beat every ${Math.round(greatestGap)} ms and was lost`);
   }

@@ -25,7 +25,7 @@ export function restartableServer(env: Record<string, string>) {
   const url = `http://127.0.0.1:${port}`;
   const anonymous: Client = createClient({ server: url });
   let running: ServerProcess | undefined;
-  let last: ServerProcess | undefined;
+  const all: ServerProcess[] = [];
   let armed: string | undefined;
 
   async function kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<number | undefined> {
@@ -49,9 +49,10 @@ export function restartableServer(env: Record<string, string>) {
     async start(crash?: string): Promise<void> {
       if (running && armed === crash) return;
       await kill();
-      last = running = await spawnServer({ PORT: String(port), LOG_LEVEL: 'warn', ...env, ...(crash ? { NEXUS_CRASH: crash } : {}) });
+      running = await spawnServer({ PORT: String(port), LOG_LEVEL: 'warn', ...env, ...(crash ? { NEXUS_CRASH: crash } : {}) });
       armed = crash;
       const started = running;
+      all.push(started);
       void started.exited.then(() => {
         if (running === started) running = undefined;
       });
@@ -59,7 +60,7 @@ export function restartableServer(env: Record<string, string>) {
     /** Stops it, or lets it go on. */
     signal: (signal: NodeJS.Signals) => running?.kill(signal),
     runs: () => running !== undefined,
-    /** What the one that runs, or ran last, has written. */
-    output: () => last?.output() ?? '',
+    /** What all that ran here have written, the first of them first. */
+    output: () => all.map((each) => each.output()).join(''),
   };
 }
