@@ -2,7 +2,13 @@ import { parseArgs } from 'node:util';
 import { closeAll } from '../../../scripts/lib/closers.mjs';
 import { startEngines } from './lib/engines.ts';
 
-const options = { seed: { type: 'string' }, quick: { type: 'boolean' }, first: { type: 'boolean' }, help: { type: 'boolean' } } as const;
+const options = {
+  seed: { type: 'string' },
+  quick: { type: 'boolean' },
+  first: { type: 'boolean' },
+  only: { type: 'string' },
+  help: { type: 'boolean' },
+} as const;
 
 /** Runs suites one after another, and prints one line for each. Exit code 1 when a promise was broken, or a planted bug not noticed. */
 async function main(args: string[]): Promise<number> {
@@ -16,7 +22,8 @@ async function main(args: string[]): Promise<number> {
   }
   const seed = values.seed === undefined ? Date.now() % 1_000_000 : Number(values.seed);
   if (!Number.isInteger(seed)) throw new TypeError(`--seed is a whole number, not ${values.seed}.`);
-  return runSuites({ names: positionals, seed, quick: values.quick === true, first: values.first === true });
+  const only = values.only?.split(',') ?? [];
+  return runSuites({ names: positionals, seed, quick: values.quick === true, first: values.first === true, only });
 }
 
 try {

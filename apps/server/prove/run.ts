@@ -33,15 +33,15 @@ const suites: Suite[] = [
 
 export const usage = () =>
   [
-    'bun run prove [suite…] [--seed N] [--quick] [--first]',
+    'bun run prove [suite…] [--seed N] [--quick] [--first] [--only verb,…]',
     '',
     ...suites.map(({ name, shows }) => `  ${name.padEnd(12)} ${shows}`),
     '',
     'One line for each suite; exit code 1 when a promise was broken. --quick runs a cut of each, as `npm test` does;',
-    '--first ends a suite at its first violation.',
+    '--first ends a suite at its first violation; --only open,wait crashes those verbs alone.',
   ].join('\n');
 
-type Options = Pick<Run, 'seed' | 'quick' | 'first'>;
+type Options = Pick<Run, 'seed' | 'quick' | 'first' | 'only'>;
 
 /** Answers the exit code. */
 export async function runSuites({ names, ...options }: Options & { names: string[] }): Promise<number> {
@@ -67,10 +67,10 @@ export async function runSuites({ names, ...options }: Options & { names: string
   return violations === 0 ? 0 : 1;
 }
 
-async function runOne(suite: Suite, { seed, quick, first }: Options): Promise<Report> {
+async function runOne(suite: Suite, { seed, quick, first, only }: Options): Promise<Report> {
   const began = performance.now();
   const note = (text: string) => process.stderr.write(`  ${suite.name}: ${text}\n`);
-  const report = await suite.run({ seed, quick, first, note, random: createRandom(seed, suite.name) }).catch((error: unknown): Report => {
+  const report = await suite.run({ seed, quick, first, only, note, random: createRandom(seed, suite.name) }).catch((error: unknown): Report => {
     const what = error instanceof Error ? (error.stack ?? error.message) : String(error);
     return { operations: 0, faults: 0, violations: [`it could not finish: ${what}`] };
   });

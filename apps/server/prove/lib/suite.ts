@@ -9,6 +9,8 @@ export type Run = {
   quick: boolean;
   /** Ends at the first violation: that much is enough to see a planted bug. */
   first: boolean;
+  /** Crashes of these verbs alone; none named: of all. */
+  only: string[];
   /** Tells how it goes, on the way. */
   note: (text: string) => void;
 };

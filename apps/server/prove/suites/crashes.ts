@@ -27,8 +27,8 @@ export const crashes: Suite = {
   },
 };
 
-async function crashOn(set: EngineSet, { quick, first, random, note }: Run, report: OpenReport) {
-  const plan = crashPoints(set, quick, random);
+async function crashOn(set: EngineSet, { quick, first, only, random, note }: Run, report: OpenReport) {
+  const plan = crashPoints(set, quick, random).filter(({ verb }) => only.length === 0 || only.includes(verb));
   const dataDir = mkdtempSync(join(tmpdir(), 'nexus-crashes-'));
   const own = set === 'team' ? await createTestDatabase() : undefined;
   const team = own && { DATABASE_URL: own.url, REDIS_URL: process.env['TEST_REDIS_URL'] ?? '' };
@@ -56,11 +56,12 @@ async function crashOn(set: EngineSet, { quick, first, random, note }: Run, repo
     for (const [position, { crash, scene }] of prepared.entries()) {
       if (position % 20 === 19) note(`${set}, ${position + 1} of ${plan.length} crashes`);
       const where = `${set}, ${crash.verb}.${crash.point}${crash.retries ? ', retried' : ''}`;
-      await oneCrash(world, crash, scene, prepared[position + 1]?.crash).catch((error: unknown) => report.broken(String(error), where));
+      const next = prepared[position + 1]?.crash;
+      await oneCrash(world, crash, scene, next?.verb === crash.verb ? undefined : next).catch((error: unknown) => report.broken(String(error), where));
       report.faults += 1;
       if (first && report.violations.length > 0) return;
     }
-    if (!quick) await crashTheSweep(world, keeper);
+    if (!quick && only.length === 0) await crashTheSweep(world, keeper);
     keeper.forget(...prepared.flatMap(({ scene }) => scene.sessions));
     // Looking takes a while too, on a busy machine.
     await eventually(

@@ -1,4 +1,5 @@
 import type { Client } from '@nexus/client';
+import type { FeedEvent } from '@nexus/contract';
 import { readyFeature, terminal } from '../harness.ts';
 
 export const verbs = [
@@ -31,11 +32,12 @@ export type Scene = {
 
 type Stage = { lead: Client; projectId: string; name: string };
 
-/** What the verbs change: who holds what, where the feature is, who is alive, and how long the project's feed is. */
+/** What the verbs change: who holds what, where the feature is, who is alive, and what the feed tells. */
 export async function stateOf(lead: Client, projectId: string, { name }: Pick<Scene, 'name'>) {
-  const [features, { claims, sessions, waiting, cursor }] = await Promise.all([
+  const [features, { claims, sessions, waiting }, told] = await Promise.all([
     lead.listFeatures({ projectId, query: { limit: 100 } }),
     lead.status({ projectId }),
+    feedOf(lead, projectId),
   ]);
   const found = features.items.find(({ slug }) => slug === name);
   return {
@@ -51,8 +53,24 @@ export async function stateOf(lead: Client, projectId: string, { name }: Pick<Sc
       .map(({ filePath, sessionId, fence, parked }) => ({ filePath, sessionId, fence, parked })),
     sessions: sessions.filter(({ agent }) => agent === name).map(({ id }) => id),
     waiting: waiting.filter(({ agent }) => agent === name).map(({ id }) => id),
-    events: cursor,
+    events: told.filter((event) => !isOfOthers(event, name)).map(({ seq, type }) => `${seq} ${type}`),
   };
+}
+
+async function feedOf(lead: Client, projectId: string): Promise<FeedEvent[]> {
+  const told: FeedEvent[] = [];
+  for (let after = '0'; ; ) {
+    const { items, cursor, hasMore } = await lead.events({ projectId, query: { after, limit: 1000 } });
+    told.push(...items);
+    if (!hasMore) return told;
+    after = cursor;
+  }
+}
+
+/** A session that another scene opened and nobody beats for is lost meanwhile. What names no scene counts for all. */
+function isOfOthers({ feature, actor, data }: FeedEvent, name: string): boolean {
+  const named = [feature?.slug, actor.agent, data['agent']].filter((one) => typeof one === 'string');
+  return named.length > 0 && !named.includes(name);
 }
 
 const touchesOf = (name: string) => [`${name}/a.ts`, `${name}/b/`, `ro:${name}/docs/`];
