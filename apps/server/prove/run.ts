@@ -70,10 +70,12 @@ export async function runSuites({ names, ...options }: Options & { names: string
 async function runOne(suite: Suite, { seed, quick, first, only }: Options): Promise<Report> {
   const began = performance.now();
   const note = (text: string) => process.stderr.write(`  ${suite.name}: ${text}\n`);
-  const report = await suite.run({ seed, quick, first, only, note, random: createRandom(seed, suite.name) }).catch((error: unknown): Report => {
-    const what = error instanceof Error ? (error.stack ?? error.message) : String(error);
-    return { operations: 0, faults: 0, violations: [`it could not finish: ${what}`] };
-  });
+  const report = await suite
+    .run({ seed, quick, first, only, note, random: createRandom(seed, suite.name) })
+    .catch((error: unknown): Report => {
+      const what = error instanceof Error ? (error.stack ?? error.message) : String(error);
+      return { operations: 0, faults: 0, violations: [`it could not finish: ${what}`] };
+    });
   console.log(line(suite, report, began));
   if (report.violations.length > 0) {
     console.log(

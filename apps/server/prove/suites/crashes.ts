@@ -57,7 +57,9 @@ async function crashOn(set: EngineSet, { quick, first, only, random, note }: Run
       if (position % 20 === 19) note(`${set}, ${position + 1} of ${plan.length} crashes`);
       const where = `${set}, ${crash.verb}.${crash.point}${crash.retries ? ', retried' : ''}`;
       const next = prepared[position + 1]?.crash;
-      await oneCrash(world, crash, scene, next?.verb === crash.verb ? undefined : next).catch((error: unknown) => report.broken(String(error), where));
+      await oneCrash(world, crash, scene, next?.verb === crash.verb ? undefined : next).catch((error: unknown) =>
+        report.broken(String(error), where),
+      );
       report.faults += 1;
       if (first && report.violations.length > 0) return;
     }

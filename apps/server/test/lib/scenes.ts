@@ -59,7 +59,7 @@ export async function stateOf(lead: Client, projectId: string, { name }: Pick<Sc
 
 async function feedOf(lead: Client, projectId: string): Promise<FeedEvent[]> {
   const told: FeedEvent[] = [];
-  for (let after = '0'; ; ) {
+  for (let after = '0'; ;) {
     const { items, cursor, hasMore } = await lead.events({ projectId, query: { after, limit: 1000 } });
     told.push(...items);
     if (!hasMore) return told;

@@ -100,6 +100,14 @@ describe.skipIf(!url || !hasRedisServer)('leases in a Redis that fails', () => {
     await expectLoads(leases);
   });
 
+  test('one of which a part is gone is not used, and a fresh load heals it', async () => {
+    const leases = await openLoaded();
+    await server.admin(async (redis) => redis.del(await redis.keys('nx:*:holds')));
+    await expect(leases.check(project, [{ node: '/a/b', mode: 'write' }], [])).rejects.toThrow(LeaseStoreUnavailable);
+    expect(await leases.load(project, at(5), snapshot, { refresh: true })).toBe(true);
+    expect((await leases.check(project, [{ node: '/a/b', mode: 'write' }], []))?.conflicts).toHaveLength(1);
+  });
+
   test('a flush of the scripts alone is not noticed', async () => {
     const leases = await openLoaded();
     await server.admin((redis) => redis.script('FLUSH'));

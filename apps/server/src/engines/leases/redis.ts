@@ -49,7 +49,12 @@ export async function createRedisLeases({
       if (isReply(error, 'ERR ') || isReply(error, 'WRONGTYPE')) throw error;
       throw new LeaseStoreUnavailable('Redis cannot be reached', { cause: error });
     });
-    return answer === null ? null : (replies[name].parse(answer) as z.infer<(typeof replies)[Name]>);
+    if (answer === null) return null;
+    const read = replies[name].safeParse(answer);
+    if (read.success) return read.data as z.infer<(typeof replies)[Name]>;
+    // Half of it is of another time, as after a restore that was no snapshot: the ledger serves, and the index is loaded anew.
+    onWarning(`Redis: the index of project ${project} does not fit together (${name})`);
+    throw new LeaseStoreUnavailable('The index in Redis cannot be read', { cause: read.error });
   }
 
   /** For the scripts that answer the clock first. */
