@@ -40,6 +40,14 @@ test('a pick that nobody heard of explains a refusal', () => {
   expect(checkRegisters(ops, { lost: new Set(['a']), holds: [{ session: 'a', slug: 'auth', fence: 1 }] }).broken).toEqual([]);
 });
 
+test('a refusal after an attempt that nobody answered says little: that attempt may take place later', () => {
+  const refused = { ok: false, code: 'NOTHING_AVAILABLE', unsure: true };
+  const later = [op('a', 'pick', 1, 2, refused), op('b', 'pick', 6, 7, { ok: false, code: 'INVALID_STATUS_TRANSITION' })];
+  const known = { ...nobody, holds: [{ session: 'a', slug: 'auth', fence: 4 }] };
+  expect(checkRegisters(later, known).broken).toEqual([]);
+  expect(checkRegisters([op('a', 'pick', 1, 2, { ...refused, unsure: false }), ...later.slice(1)], known).broken).toHaveLength(1);
+});
+
 test('two readers hold a path together, a writer beside a reader does not', () => {
   const lock = (session: string, from: number, mode: 'read' | 'write'): Op => ({ ...op(session, 'lock', from, from + 1, {}), mode });
   expect(checkRegisters([lock('a', 1, 'read'), lock('b', 3, 'read')], nobody).broken).toEqual([]);

@@ -13,6 +13,8 @@ export type Answered = {
   id: string;
   at: number;
   ok: boolean;
+  /** An earlier attempt was not answered: where this is a refusal, that one may still take place, whenever a server gets to it. */
+  unsure?: boolean;
   /** The feature that was picked. */
   on?: string;
   fence?: number | null;
@@ -24,6 +26,9 @@ export type Line = { call: Called } | { answer: Answered } | { life: Lived } | {
 
 /** A call with its answer, if one came. */
 export type Op = Called & { answer: Answered | undefined };
+
+/** It may have taken place, though its agent never heard so. */
+export const isUnheard = ({ answer }: Op): boolean => !answer || (!answer.ok && answer.unsure === true);
 
 export function readLog(lines: Line[]): { ops: Op[]; lives: Lived[]; bugs: string[] } {
   const answers = new Map(lines.flatMap((line) => ('answer' in line ? [[line.answer.id, line.answer] as const] : [])));

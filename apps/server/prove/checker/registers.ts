@@ -1,5 +1,5 @@
 import { type Call, linearize, type Verdict } from './linear.ts';
-import type { Op } from './log.ts';
+import { isUnheard, type Op } from './log.ts';
 
 /** What only the ledger knows: whose session was lost, and every hold there ever was. */
 export type Known = { lost: Set<string>; holds: Array<{ session: string; slug: string; fence: number }> };
@@ -58,9 +58,9 @@ function unheardPicks(slug: string, ops: Op[], { holds, lost }: Known): Call<Reg
   const heard = new Set(ops.flatMap(({ verb, session, answer }) => (verb === 'pick' && answer?.ok ? [`${session} ${answer.fence}`] : [])));
   const unheard = holds.filter(({ slug: of, session, fence }) => of === slug && !heard.has(`${session} ${fence}`));
   return unheard.flatMap(({ session, fence }) => {
-    const op = ops.findLast(({ verb, session: of, answer }) => verb === 'pick' && of === session && !answer);
+    const op = ops.find((each) => each.verb === 'pick' && each.session === session && isUnheard(each));
     if (!op) return [];
-    return [{ ...span(op), step: (state) => (state === FREE || lost.has(state.session) ? { session, fence } : undefined) }];
+    return [{ ...span(op), to: Infinity, step: (state) => (state === FREE || lost.has(state.session) ? { session, fence } : undefined) }];
   });
 }
 
@@ -87,19 +87,16 @@ function featureCall(op: Op, { lost }: Known): Call<Register>[] {
 
 function lockCall(op: Op, { lost }: Known): Call<Lock>[] {
   const { verb, session, answer, mode = 'write' } = op;
-  if (answer && !answer.ok && answer.code !== 'FILE_ALREADY_CLAIMED') return [];
   const inTheWay = (state: Lock) =>
     [...state].flatMap(([holder, held]) => (holder !== session && (held === 'write' || mode === 'write') ? [holder] : []));
-  if (verb === 'unlock') return [{ ...span(op), step: (state) => new Map([...state].filter(([holder]) => holder !== session)) }];
-  if (answer && !answer.ok) return [{ ...span(op), reads: true, step: (state) => (inTheWay(state).length > 0 ? state : undefined) }];
-  return [
-    {
-      ...span(op),
-      step: (state) => {
-        const others = inTheWay(state);
-        if (others.some((holder) => !lost.has(holder))) return undefined;
-        return new Map([...state].filter(([holder]) => !others.includes(holder))).set(session, mode);
-      },
-    },
-  ];
+  const takes = (state: Lock): Lock | undefined => {
+    if (verb === 'unlock') return new Map([...state].filter(([holder]) => holder !== session));
+    const others = inTheWay(state);
+    if (others.some((holder) => !lost.has(holder))) return undefined;
+    return new Map([...state].filter(([holder]) => !others.includes(holder))).set(session, mode);
+  };
+  if (!answer || answer.ok) return [{ ...span(op), step: takes }];
+  const unheard = isUnheard(op) ? [{ ...span(op), to: Infinity, step: takes }] : [];
+  if (answer.code !== 'FILE_ALREADY_CLAIMED' || verb === 'unlock') return unheard;
+  return [...unheard, { ...span(op), reads: true, step: (state) => (inTheWay(state).length > 0 ? state : undefined) }];
 }

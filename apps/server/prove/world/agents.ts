@@ -24,7 +24,7 @@ const pause = (ms: number) => Bun.sleep(ms * (0.5 + Math.random()));
 let stopping = false;
 
 /** At one server after another until one answers; undefined when none may any more. */
-async function insist<T>(call: (client: Client) => Promise<T>): Promise<T | NexusError | undefined> {
+async function insist<T>(call: (client: Client) => Promise<T>, unheard: () => void = () => undefined): Promise<T | NexusError | undefined> {
   while (!stopping) {
     try {
       return await call(any(clients));
@@ -32,6 +32,7 @@ async function insist<T>(call: (client: Client) => Promise<T>): Promise<T | Nexu
       if (error instanceof NexusError && error.status === 500)
         write({ bug: `${error.code}: ${error.message} (request ${error.requestId})` });
       if (error instanceof NexusError && error.status < 500 && error.code !== 'REQUEST_IN_PROGRESS') return error;
+      unheard();
       await pause(80);
     }
   }
@@ -75,12 +76,24 @@ async function live(): Promise<void> {
   async function say(call: Pick<Called, 'verb' | 'on' | 'fence' | 'mode'>, ask: (client: Client, key: string) => Promise<object>) {
     const id = crypto.randomUUID();
     write({ call: { ...call, id, session, at: now() } });
-    const heard = await insist((client) => ask(client.with({ session }), id));
+    let unsure = false;
+    const heard = await insist(
+      (client) => ask(client.with({ session }), id),
+      () => (unsure = true),
+    );
     if (heard === undefined) return undefined;
     const refusal = heard instanceof NexusError ? heard : undefined;
     const { slug, fence } = (refusal ? {} : heard) as { slug?: string; fence?: number | null };
     write({
-      answer: { id, at: now(), ok: !refusal, fence: fence ?? null, ...(slug && { on: slug }), ...(refusal && { code: refusal.code }) },
+      answer: {
+        id,
+        at: now(),
+        ok: !refusal,
+        unsure,
+        fence: fence ?? null,
+        ...(slug && { on: slug }),
+        ...(refusal && { code: refusal.code }),
+      },
     });
     if (refusal?.code === 'SESSION_LOST') ended();
     return refusal ? undefined : { slug: slug ?? '', fence: fence ?? null };
