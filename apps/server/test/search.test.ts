@@ -182,12 +182,17 @@ onEachEngineSet('search', (set) => {
     await crew.lead.createFeature({ projectId: own, body: { slug: 'a', title: 'Alpha', spec: 'about walruses' } });
     await crew.lead.addNote({ projectId: own, body: { content: 'walrus teeth' } });
     await crew.lead.addDecision({ projectId: own, body: { title: 'Walrus', decision: 'Yes.' } });
+    const [lead, member] = await Promise.all([terminal(crew.lead, own), terminal(crew.member, own)]);
+    const payload = { topic: 'Ask', about: [{ animal: 'the walrus' }, 7] };
+    await lead.sendMessage({ projectId: own, body: { to: { session: member.sessionId }, payload } });
+    await lead.sendMessage({ projectId: own, body: { to: { project: true }, payload: 'all walruses' } });
     const { db } = server.deps.database;
     for (const table of ['search_entries', 'search_words', 'search_spellings'])
       await db.execute(sql`delete from ${sql.raw(table)} where project_id = ${own}`);
-    const count = async () => (await crew.lead.search({ projectId: own, query: { q: 'walrus' } })).items.length;
+    const count = async (who = crew.lead) => (await who.search({ projectId: own, query: { q: 'walrus' } })).items.length;
     expect(await count()).toBe(0);
     await server.deps.start();
-    await eventually('all three are found', async () => (await count()) === 3);
+    await eventually('all five are found', async () => (await count()) === 5);
+    expect([await count(crew.member), await count(crew.readonly)]).toEqual([5, 4]);
   });
 });

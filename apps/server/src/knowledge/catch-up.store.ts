@@ -21,6 +21,13 @@ const sources = {
     select c.project_id as "projectId", c.id, c.feature_id as "featureId", c.engineer_id as "engineerId", null::jsonb as author, '' as title,
       c.notes as body, '[]'::jsonb as tags, false as replaced, c.created_at as at
     from checkpoints c where c.notes <> ''`,
+  message: sql`
+    select m.project_id as "projectId", m.id, f.id as "featureId", m.engineer_id as "engineerId", null::jsonb as author, '' as title,
+      coalesce((select string_agg(text #>> '{}', E'\n') from jsonb_path_query(m.payload, 'strict $.**') text where jsonb_typeof(text) = 'string'), '') as body,
+      '[]'::jsonb as tags, false as replaced, m.created_at as at,
+      case when m.audience <> 'project' then (select jsonb_agg(distinct r.id) from (
+        select m.engineer_id as id union select engineer_id from message_recipients where message_id = m.id) r) end as readers
+    from messages m left join features f on f.project_id = m.project_id and m.audience = 'feature' and f.slug = m.about`,
 };
 export type Source = keyof typeof sources;
 export const everySource = Object.keys(sources) as Source[];
