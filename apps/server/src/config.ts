@@ -68,6 +68,7 @@ export const environment = z.object({
   EVENT_RETENTION_COUNT: z.coerce.number().int().min(0).default(10_000),
   CHECKPOINT_RETENTION_DAYS: z.coerce.number().min(0).max(36_500).default(30),
   CHECKPOINT_RETENTION_COUNT: z.coerce.number().int().min(1).max(1_000_000).default(20),
+  MESSAGE_RETENTION_DAYS: z.coerce.number().min(1).max(36_500).default(90),
   NEXUS_CRASH: z.string().optional(),
   XDG_DATA_HOME: z.string().optional(),
   I_KNOW: flag.default(false),
@@ -151,6 +152,7 @@ export function parseConfig(env: Record<string, string | undefined>) {
     },
     events: { keepDays: e.EVENT_RETENTION_DAYS, keepCount: e.EVENT_RETENTION_COUNT },
     checkpoints: { keepDays: e.CHECKPOINT_RETENTION_DAYS, keepCount: e.CHECKPOINT_RETENTION_COUNT },
+    messages: { keepDays: e.MESSAGE_RETENTION_DAYS },
     crash: e.NEXUS_CRASH,
   };
 }

@@ -206,7 +206,10 @@ export async function createDeps({
     parkedMs: config.leases.parkedMs,
     landingMs: config.leases.landingMs,
     events: config.events,
-    pruneCheckpoints: () => checkpoints.prune(config.checkpoints),
+    prune: async () => {
+      await checkpoints.prune(config.checkpoints);
+      await messages.prune(config.messages);
+    },
     // The logical clock is to be looked at twice in its greatest step.
     everyMs: Math.min(1000, config.leases.maxStepMs / 2),
   });

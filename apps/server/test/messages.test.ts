@@ -160,4 +160,23 @@ onEachEngineSet('messages', (set) => {
     );
     expect(await codeOf(lead.sendMessage({ projectId, body: { payload: 'x' } }))).toBe('VALIDATION_ERROR');
   });
+
+  test('are removed when nobody wrote in their thread for long, and found no more; one with a deadline ahead stays', async () => {
+    const { projectId, lead, holder } = await scene();
+    const send = (payload: string, more: { replyTo?: string; deadlineSeconds?: number } = {}) =>
+      lead.sendMessage({ projectId, body: { ...(more.replyTo ? {} : { to: { session: holder.sessionId } }), payload, ...more } });
+    await send('ibis alone');
+    const asked = await send('ibis asked');
+    await send('ibis due', { deadlineSeconds: 3600 });
+    const { db } = server.deps.database;
+    await db.execute(sql`update messages set created_at = now() - interval '91 days' where project_id = ${projectId}`);
+    await send('ibis answered', { replyTo: asked.id });
+    const kept = async () => payloads((await crew.lead.listMessages({ projectId, query: { box: 'sent' } })).items);
+    const found = async () => (await crew.lead.search({ projectId, query: { q: 'ibis' } })).items.length;
+    await server.deps.messages.prune({ keepDays: 92 });
+    expect([(await kept()).length, await found()]).toEqual([4, 4]);
+    await server.deps.messages.prune({ keepDays: 90 });
+    expect(await kept()).toEqual(['ibis answered', 'ibis due', 'ibis asked']);
+    expect(await found()).toBe(3);
+  });
 });

@@ -143,3 +143,24 @@ export async function tell(on: Queryable, sessions: string[]): Promise<Told[]> {
   );
   return read.map(clean).flatMap((message) => found.filter(({ id }) => id === message.id).map(({ session }) => ({ session, message })));
 }
+
+/** How many are removed at once: the next look takes the rest. */
+const PRUNED = 5000;
+
+/** Those of threads in which nobody wrote for so long, by project; never one that may still be answered in time. */
+export const oldMessages = (on: Queryable, keepDays: number): Promise<Array<{ projectId: string; ids: string[] }>> =>
+  rows(
+    on,
+    sql`with recent as (
+          select thread_id from messages where created_at >= now() - make_interval(secs => ${keepDays * 86_400}) or deadline > now()
+        )
+        select project_id as "projectId", array_agg(id) as ids
+        from (select id, project_id from messages where thread_id not in (select thread_id from recent) order by created_at limit ${PRUNED}) old
+        group by project_id`,
+  );
+
+export async function deleteMessages(tx: Queryable, projectId: string, ids: string[]): Promise<void> {
+  const these = sql`select id from messages where project_id = ${projectId} and id = any(${sql.param(ids)}::uuid[])`;
+  await tx.execute(sql`delete from message_recipients where message_id in (${these})`);
+  await tx.execute(sql`delete from messages where id in (${these})`);
+}

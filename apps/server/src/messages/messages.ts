@@ -9,9 +9,18 @@ import { AppError, notFound } from '../platform/errors.ts';
 import { isUuid } from '../platform/ids.ts';
 import { pageOf, positionOf } from '../platform/page.ts';
 import type { Rules } from '../projects/index.ts';
-import { indexEntries } from '../search/index.ts';
+import { dropEntries, indexEntries } from '../search/index.ts';
 import { liveSessions, requireLive, sessionById } from '../sessions/index.ts';
-import { acknowledge, insertMessage, insertRecipients, messageById, messagesOf, type Recipient } from './messages.store.ts';
+import {
+  acknowledge,
+  deleteMessages,
+  insertMessage,
+  insertRecipients,
+  messageById,
+  messagesOf,
+  oldMessages,
+  type Recipient,
+} from './messages.store.ts';
 
 export type Messages = ReturnType<typeof createMessages>;
 
@@ -139,7 +148,16 @@ export function createMessages({ database, ledger, claims, rules, resolve, sent 
     return found;
   }
 
-  return { send, list, ack };
+  /** Removes threads in which nobody wrote for so many days, and finds them no more. A reply that comes meanwhile stays. */
+  async function prune({ keepDays }: { keepDays: number }): Promise<void> {
+    for (const { projectId, ids } of await oldMessages(database.db, keepDays))
+      await ledger.change({ projectId, system: true }, 'prune', async (tx) => {
+        await dropEntries(tx, projectId, 'message', ids);
+        await deleteMessages(tx, projectId, ids);
+      });
+  }
+
+  return { send, list, ack, prune };
 }
 
 const nobody = (why: string) =>

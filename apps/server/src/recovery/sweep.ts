@@ -24,7 +24,8 @@ type Needs = {
   parkedMs: number;
   landingMs: number;
   events: { keepDays: number; keepCount: number };
-  pruneCheckpoints: () => Promise<void>;
+  /** Removes what is kept for a while only. */
+  prune: () => Promise<void>;
 };
 
 const HOUR = 3_600_000;
@@ -46,7 +47,7 @@ export function createSweep({
   parkedMs,
   landingMs,
   events,
-  pruneCheckpoints,
+  prune,
 }: Needs) {
   let timer: ReturnType<typeof setTimeout> | undefined;
   let stopped = false;
@@ -69,7 +70,7 @@ export function createSweep({
       if (Date.now() - cleanedAt > HOUR) {
         cleanedAt = Date.now();
         await clean(database.db, events);
-        await pruneCheckpoints();
+        await prune();
       }
     } catch (error) {
       index.wasAway();
