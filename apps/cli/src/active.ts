@@ -9,6 +9,16 @@ import { excludeFromGit, type Worktree } from './git.ts';
 import { decisionsMarkdown, type Known, learningsMarkdown } from './known.ts';
 import { clean, cleanBlock, safeJson } from './text.ts';
 
+/** How a worktree stood at the pick: what differs from it since was written for the feature. */
+export const Base = z.object({
+  fence: z.number(),
+  commit: z.string().optional(),
+  /** By this machine's clock, and compared with it alone. */
+  at: z.number(),
+  dirty: z.record(z.string(), z.string()),
+});
+export type Base = z.infer<typeof Base>;
+
 /** Writes the picked feature where its agent finds it: `.nexus/active/<slug>/`. Answers the spec's path. */
 export function exportFeature(worktree: Worktree, feature: Feature): string {
   const dir = featureDir(worktree, feature.slug);
@@ -35,6 +45,19 @@ export function exportKnown(worktree: Worktree, slug: string, { learnings, decis
     if (text) writeFileSync(join(dir, name), text);
     else rmSync(join(dir, name), { force: true });
   }
+}
+
+/** How the worktree stood when it was picked. A retry of that pick changes nothing: what was written since would seem old. */
+export async function exportBase(worktree: Worktree, { slug, fence }: Feature, look: (fence: number) => Promise<Base>): Promise<void> {
+  if (fence === null || readBase(worktree, slug)?.fence === fence) return;
+  const base = await look(fence);
+  exists(worktree, slug);
+  writeFileSync(join(featureDir(worktree, slug), 'base.json'), `${safeJson(base, 2)}\n`);
+}
+
+export function readBase(worktree: Worktree, slug: string): Base | undefined {
+  const base = exists(worktree, slug) ? Base.safeParse(readJson(join(featureDir(worktree, slug), 'base.json'))) : undefined;
+  return base?.data;
 }
 
 /** What the session before left of it. */

@@ -1,4 +1,4 @@
-import type { Finished } from '@nexus/contract';
+import type { Claim, Finished } from '@nexus/contract';
 import { parseClaim } from '@nexus/paths';
 import type { Context } from './context.ts';
 import { type RunGit, runGit } from './hook/dirty.ts';
@@ -20,13 +20,8 @@ export async function headBody(context: Context): Promise<{ head?: string }> {
   return head === undefined ? {} : { head };
 }
 
-/** For a call that gives a feature's paths back: the commit that has the work. */
-export async function workOf(context: Context, session: string, slug: string): Promise<{ commit?: string }> {
-  const checkout = await checkoutOf(context);
-  if (checkout === undefined) return {};
-  const { id: projectId, client } = await context.project();
-  // Whoever may not end it is told so by the call itself.
-  const held = await client.myClaims({ projectId }, { session }).catch(() => []);
+/** For a call that gives a feature's paths back: the commit that has the work. `held`: what the session holds. */
+export async function workOf(checkout: Checkout, held: Claim[], slug: string): Promise<{ commit?: string }> {
   const paths = held.filter(({ featureSlug, mode }) => featureSlug === slug && mode === 'write').map(({ filePath }) => filePath);
   const commit = await commitOf(checkout, paths);
   return commit === undefined ? {} : { commit };

@@ -1,6 +1,6 @@
 import { NexusError } from '@nexus/client';
 import type { Feature } from '@nexus/contract';
-import { exportFeature, exportHandover, exportKnown, removeExport } from './active.ts';
+import { exportBase, exportFeature, exportHandover, exportKnown, removeExport } from './active.ts';
 import type { Context } from './context.ts';
 import { CliError, usage } from './errors.ts';
 import { checkoutOf, lacking, pullFirst } from './finished.ts';
@@ -8,6 +8,7 @@ import { handoverFacts, handoverMarkdown } from './handover.ts';
 import { knownOf } from './known.ts';
 import { type LeftWip, takeOver, tellWip } from './takeover.ts';
 import { clean, shortId } from './text.ts';
+import { baseOf } from './writes.ts';
 
 /** The slug as given, or that of the one feature which this session holds. */
 export async function heldSlug(context: Context, given: string | undefined): Promise<string> {
@@ -93,6 +94,8 @@ async function exported(context: Context, feature: Feature, wip: LeftWip): Promi
     const { id: projectId, client } = await context.project();
     const spec = exportFeature(worktree, feature);
     if (feature.checkpoint || feature.left) exportHandover(worktree, feature.slug, handoverMarkdown(feature, wip.state !== 'elsewhere'));
+    const checkout = await checkoutOf(context);
+    if (checkout) await exportBase(worktree, feature, (fence) => baseOf(checkout, fence));
     exportKnown(worktree, feature.slug, await knownOf(client, projectId, feature.slug));
     return spec;
   } catch (error) {

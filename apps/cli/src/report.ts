@@ -94,11 +94,24 @@ function holder({ engineerName, agent, sessionId, since, claimedAt }: z.infer<ty
   return `${clean(engineerName)} (${clean(agent)}, session ${shortId(sessionId)})${at === undefined ? '' : ` since ${moment(at)}`}`;
 }
 
+const Surplus = z.object({
+  undeclared: z.array(z.object({ path: z.string(), heldBy: Holder.extend({ featureSlug: z.string().nullable() }).nullable() })),
+});
+const undeclaredLines = (details: unknown): string[] =>
+  linesOf(Surplus, details, ({ undeclared }) =>
+    undeclared.map(({ path, heldBy }) =>
+      heldBy === null
+        ? `  ${clean(path)}: held by nobody`
+        : `  ${clean(path)}: held by ${holder(heldBy)}${heldBy.featureSlug === null ? '' : ` for ${clean(heldBy.featureSlug)}`}`,
+    ),
+  );
+
 /** Errors whose details help people as well. */
 const forms: Partial<Record<ErrorCode, { word: string; lines: (details: unknown) => string[] }>> = {
   NOTHING_AVAILABLE: { word: 'nothing to pick', lines: waitingLines },
   QUEUED_AHEAD: { word: 'refused', lines: queueLines },
   SESSION_LOST: { word: 'refused', lines: lostLines },
   FENCED: { word: 'refused', lines: holderLines },
+  UNDECLARED_WRITES: { word: 'refused', lines: undeclaredLines },
   VALIDATION_ERROR: { word: 'error', lines: issueLines },
 };

@@ -93,7 +93,7 @@ export function people(anonymous: Client) {
 export async function terminal(
   client: Client,
   projectId: string,
-  options: { agent?: string; keeper?: boolean; parentId?: string } = {},
+  options: { agent?: string; keeper?: boolean; parentId?: string; metadata?: Record<string, unknown> } = {},
 ): Promise<Client & { sessionId: string }> {
   const { agent = 'claude', ...rest } = options;
   const { id } = await client.openSession({ projectId, body: { agent, agentSessionId: crypto.randomUUID(), ...rest } });

@@ -14,6 +14,25 @@ export const Priority = z.number().min(-1e9).max(1e9).meta({ description: 'Withi
 export const Spec = Text(64 * 1024);
 export const DependsOn = z.array(Slug).max(50);
 
+/** A path that was written, and that nobody who works in that worktree had claimed for writing. */
+export const Undeclared = z
+  .object({
+    path: z.string(),
+    /** Who holds it now, elsewhere. */
+    heldBy: z
+      .object({
+        sessionId: z.string(),
+        engineerName: z.string(),
+        agent: z.string(),
+        featureSlug: z.string().nullable(),
+        fence: z.number().int(),
+        mode: z.enum(['read', 'write']),
+      })
+      .nullable(),
+  })
+  .meta({ id: 'Undeclared' });
+export type Undeclared = z.infer<typeof Undeclared>;
+
 export const Feature = z
   .object({
     id: z.string(),
@@ -43,6 +62,8 @@ export const Feature = z
     left: LeftBehind.optional(),
     /** In the answer to a pick that names its `head`: where its paths were finished elsewhere, latest first. */
     finished: z.array(Finished).optional(),
+    /** In the answer to a `done` that names its `writes`: those that nobody had declared. */
+    undeclared: z.array(Undeclared).optional(),
     /** What the caller should know though the call succeeded. */
     warnings: z.array(z.string()).optional(),
   })
@@ -86,11 +107,30 @@ export const AvailableFeature = Feature.extend({
 }).meta({ id: 'AvailableFeature' });
 export type AvailableFeature = z.infer<typeof AvailableFeature>;
 
-export const HoldActionBody = z
+const HoldAction = {
+  fence: Fence.optional(),
+  /** The commit that has the work: whoever takes the paths next is told of it. */
+  commit: Commit.optional(),
+};
+export const HoldActionBody = z.strictObject(HoldAction).prefault({});
+/** At most this many names in one report: more is the work of a tool, not of a feature. */
+export const MAX_WRITES = 1000;
+export const DoneBody = z
   .strictObject({
-    fence: Fence.optional(),
-    /** The commit that has the work: whoever takes the paths next is told of it. */
-    commit: Commit.optional(),
+    ...HoldAction,
+    /**
+     * What the session wrote since the pick: uncommitted paths and those of its commits, a rename by both names. An empty
+     * list says that nothing was written; absent says nothing, which a project whose policy is to refuse does not take.
+     */
+    writes: z
+      .strictObject({
+        paths: z.array(z.string().max(1100)).max(MAX_WRITES),
+        /** There were more, left out because they are held: what was declared and not written is then not known. */
+        more: z.boolean().default(false),
+      })
+      .optional(),
+    /** Why undeclared writes are right: taken where the project would refuse them, and kept with them. */
+    explanation: Line(500).optional(),
   })
   .prefault({});
 /** `head`: the commit that the caller's checkout is at. */

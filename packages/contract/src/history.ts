@@ -6,6 +6,20 @@ import { Wait } from './waits.ts';
 
 const Path = z.string().min(1).max(1100).meta({ description: 'A path as claims name it: src/a.ts, src/auth/, src/*.ts' });
 
+/** What the end of a hold told of its work: what it wrote beside what it had declared. */
+export const Written = z
+  .object({
+    /** How many paths were written. */
+    count: z.number().int(),
+    /** Written, and claimed by nobody who worked there. */
+    undeclared: z.array(z.string()),
+    /** Declared for writing, and never written. Empty where not all writes were named. */
+    unwritten: z.array(z.string()),
+    explanation: z.string().nullable(),
+  })
+  .meta({ id: 'Written' });
+export type Written = z.infer<typeof Written>;
+
 /** A hold of the past or present. */
 export const HeldOnce = z
   .object({
@@ -23,6 +37,8 @@ export const HeldOnce = z
     endedAt: Timestamp.nullable(),
     endedAs: z.enum(['released', 'lost', 'forced', 'handed_over']).nullable(),
     parked: z.boolean(),
+    /** Null where nobody told. */
+    written: Written.nullable(),
   })
   .meta({ id: 'HeldOnce' });
 export type HeldOnce = z.infer<typeof HeldOnce>;
@@ -46,6 +62,20 @@ export const Why = z
     lastHeld: HeldOnce.nullable(),
     /** The last commit that it was given back at, where one was named. */
     lastCommit: Finished.nullable(),
+    /** Who wrote it, as far as the ends of their work told; of the last 30 days, newest first. */
+    writtenBy: z.array(
+      z.object({
+        path: z.string(),
+        at: Timestamp,
+        engineerName: z.string(),
+        agent: z.string(),
+        sessionId: z.string(),
+        featureSlug: z.string().nullable(),
+        fence: z.number().int(),
+        declared: z.boolean(),
+        explanation: z.string().nullable(),
+      }),
+    ),
     /** What it has caused in the last 30 days, all that overlaps it taken together. */
     conflicts: z.object({
       /** Picks and claims that were refused for it. */
@@ -77,6 +107,15 @@ export const Stats = z
     }),
     waits: z.object({ begun: z.number().int(), granted: z.number().int(), blockedMinutes: z.number(), longestMinutes: z.number() }),
     requests: z.object({ asked: z.number().int(), yielded: z.number().int(), refused: z.number().int() }),
+    /** Declared against actual, of the holds whose end told what was written. */
+    writes: z.object({
+      holds: z.number().int(),
+      written: z.number().int(),
+      undeclared: z.number().int(),
+      unwritten: z.number().int(),
+      /** How many of those holds had undeclared ones. */
+      undeclaredHolds: z.number().int(),
+    }),
     /** Most contended first. A wait counts its whole time for each path that it was for. */
     hot: z.array(
       z.object({

@@ -13,6 +13,7 @@ export const CreateProjectBody = z.strictObject({
 /** Paths by name: `bun.lock` anywhere, `dist/` a directory anywhere, `docs/api/` one directory; `*` within a name. */
 const PathList = z.array(Line(200)).max(200);
 export const editPolicies = ['claim', 'strict', 'warn'] as const;
+export const undeclaredPolicies = ['tell', 'refuse'] as const;
 export const ProjectPolicy = z
   .object({
     /** An edit of a free path by a session: claimed for it, denied, or only told. */
@@ -23,16 +24,19 @@ export const ProjectPolicy = z
     derived: z.array(z.string()),
     /** What is done keeps its paths until its commit is on the default branch, or for 72 h. */
     landing: z.boolean().default(false),
+    /** What `done` does about writes that nobody declared: it tells them, or refuses until they are claimed or explained. */
+    undeclared: z.enum(undeclaredPolicies).default('tell'),
   })
   .meta({ id: 'ProjectPolicy' });
 export type ProjectPolicy = z.infer<typeof ProjectPolicy>;
-export const defaultPolicy: ProjectPolicy = { edits: 'claim', brief: [], derived: [], landing: false };
+export const defaultPolicy: ProjectPolicy = { edits: 'claim', brief: [], derived: [], landing: false, undeclared: 'tell' };
 
 export const PolicyChange = z.strictObject({
   edits: z.enum(editPolicies).optional(),
   brief: PathList.optional(),
   derived: PathList.optional(),
   landing: z.boolean().optional(),
+  undeclared: z.enum(undeclaredPolicies).optional(),
 });
 
 export const UpdateProjectBody = z

@@ -1,15 +1,17 @@
 import type { Feature, Lane } from '@nexus/contract';
 import type { Command } from 'commander';
+import { readBase } from '../active.ts';
 import type { Context } from '../context.ts';
-import { headBody, workOf } from '../finished.ts';
+import { checkoutOf, headBody, workOf } from '../finished.ts';
 import { asHolder, dropExport, heldSlug, sessionForChange, tellPicked } from '../held.ts';
 import { orLanded, settleAllLanded } from '../landing.ts';
 import { orQueue } from '../refactor.ts';
 import { clean } from '../text.ts';
 import { duration, orWait, type WaitOption, waitOption } from '../wait.ts';
+import { writesOf } from '../writes.ts';
 import { examples, laneOption, type Runner, wholeNumber } from './command.ts';
 
-type HoldOptions = { fence?: number };
+type HoldOptions = { fence?: number; explain?: string };
 
 /** What moves a feature from hand to hand. */
 export function addFeatureWork(feature: Command, run: Runner): void {
@@ -75,6 +77,8 @@ export function addFeatureWork(feature: Command, run: Runner): void {
       .command(verb)
       .description(description)
       .option('--fence <number>', 'refuse when the hold has another fence', wholeNumber);
+    if (verb === 'done')
+      command.option('--explain <why>', 'why paths were written that nobody declared; kept, and taken where the project refuses them');
     if (verb === 'cancel') command.argument('<slug>');
     else command.argument('[slug]', 'default: the feature that this session holds');
     examples(command, `nexus feature ${verb} login-form`).action(
@@ -127,15 +131,31 @@ export function addFeatureWork(feature: Command, run: Runner): void {
   );
 }
 
-async function endHold(context: Context, verb: 'release' | 'done' | 'cancel', slug: string, { fence }: HoldOptions): Promise<Feature> {
+async function endHold(
+  context: Context,
+  verb: 'release' | 'done' | 'cancel',
+  slug: string,
+  { fence, explain }: HoldOptions,
+): Promise<Feature> {
   const { id: projectId, client } = await context.project();
   const body = fence === undefined ? {} : { fence };
-  const bodyOf = async (session: string) => ({ ...body, ...(await workOf(context, session, slug)) });
+  const [checkout, worktree] = await Promise.all([checkoutOf(context), context.worktree()]);
+  // Whoever may not end it is told so by the call itself.
+  const heldBy = (session: string) => client.myClaims({ projectId }, { session }).catch(() => []);
+  const bodyOf = async (session: string) => ({ ...body, ...(checkout ? await workOf(checkout, await heldBy(session), slug) : {}) });
+  const bodyOfDone = async (session: string) => {
+    const explained = { ...body, ...(explain === undefined ? {} : { explanation: explain }) };
+    if (checkout === undefined || worktree === undefined) return explained;
+    const held = await heldBy(session);
+    const writes = await writesOf(checkout, readBase(worktree, slug), held);
+    if (writes === undefined) context.out.warn('git is too slow here to tell what was written: nothing is said of undeclared writes');
+    return { ...explained, ...(await workOf(checkout, held, slug)), ...(writes === undefined ? {} : { writes }) };
+  };
   switch (verb) {
     case 'release':
       return asHolder(context, async (session) => client.releaseFeature({ projectId, slug, body: await bodyOf(session) }, { session }));
     case 'done':
-      return asHolder(context, async (session) => client.doneFeature({ projectId, slug, body: await bodyOf(session) }, { session }));
+      return asHolder(context, async (session) => client.doneFeature({ projectId, slug, body: await bodyOfDone(session) }, { session }));
     case 'cancel':
       return client.cancelFeature({ projectId, slug, body }, { session: await sessionForChange(context, slug) });
   }

@@ -1,4 +1,4 @@
-import type { HeldOnce, Stats, Why } from '@nexus/contract';
+import type { HeldOnce, Stats, Why, Written } from '@nexus/contract';
 import { type Command, InvalidArgumentError } from 'commander';
 import { describeConflicts, moment } from '../conflicts.ts';
 import type { Output } from '../output.ts';
@@ -58,13 +58,22 @@ export function addHistoryCommand(claims: Command, run: Runner): void {
       const [path] = typed === undefined ? [] : await repositoryPaths([typed], cwd);
       const page = await client.history({ projectId, query: defined({ path, ...options }) });
       out.data(page, ({ items }) =>
-        items.length === 0 ? '' : table(['FENCE', 'WHO', 'SESSION', 'FOR', 'FROM', 'TO', 'ENDED', 'PATHS'], items.map(row), out.columns),
+        items.length === 0
+          ? ''
+          : table(['FENCE', 'WHO', 'SESSION', 'FOR', 'FROM', 'TO', 'ENDED', 'WROTE', 'PATHS'], items.map(row), out.columns),
       );
       if (page.items.length === 0) out.note('Nothing was held.');
       if (page.nextCursor !== null) out.note(`More: --cursor ${page.nextCursor}`);
     }),
   );
 }
+
+const writtenIn = ({ count, undeclared, unwritten }: Written): string =>
+  [
+    String(count),
+    ...(undeclared.length > 0 ? [`${undeclared.length} undeclared`] : []),
+    ...(unwritten.length > 0 ? [`${unwritten.length} unwritten`] : []),
+  ].join(', ');
 
 const row = (hold: HeldOnce): string[] => [
   String(hold.fence),
@@ -74,10 +83,11 @@ const row = (hold: HeldOnce): string[] => [
   clockTime(hold.grantedAt),
   hold.endedAt === null ? '-' : clockTime(hold.endedAt),
   hold.endedAs ?? (hold.parked ? 'parked' : 'open'),
+  hold.written === null ? '-' : writtenIn(hold.written),
   hold.paths.slice(0, 3).join(' ') + (hold.paths.length > 3 ? ` and ${hold.paths.length - 3} more` : ''),
 ];
 
-function describeWhy({ path, heldBy, waiting, requests, lastHeld, lastCommit, conflicts }: Why): string {
+function describeWhy({ path, heldBy, waiting, requests, lastHeld, lastCommit, writtenBy, conflicts }: Why): string {
   const name = clean(path);
   const asking = requests.filter(({ state }) => state === 'open');
   return [
@@ -96,6 +106,11 @@ function describeWhy({ path, heldBy, waiting, requests, lastHeld, lastCommit, co
     ...(lastCommit === null
       ? []
       : [`commit   ${lastCommit.commit.slice(0, 12)} by ${clean(lastCommit.engineerName)}, ${moment(lastCommit.at)}`]),
+    ...writtenBy.slice(0, 3).map(({ path: written, at, engineerName, agent, featureSlug, declared, explanation }) => {
+      const who = `${clean(engineerName)} (${clean(agent)}) for ${clean(featureSlug ?? 'ad hoc work')}`;
+      const said = declared ? '' : `, undeclared${explanation === null ? '' : `: ${clean(explanation)}`}`;
+      return `written  ${written === path ? '' : `${clean(written)} `}by ${who}, ${moment(at)}${said}`;
+    }),
     conflicts.refused + conflicts.denied === 0
       ? 'caused   no conflicts in 30 days'
       : `caused   ${conflicts.refused} refused picks and claims, ${conflicts.denied} denied edits and checks in 30 days, the last ${conflicts.lastAt === null ? '-' : fromNow(conflicts.lastAt)}`,
@@ -103,7 +118,7 @@ function describeWhy({ path, heldBy, waiting, requests, lastHeld, lastCommit, co
   ].join('\n');
 }
 
-function describeStats({ since, edits, conflictsPrevented, holds, waits, requests, hot }: Stats, out: Output): string {
+function describeStats({ since, edits, conflictsPrevented, holds, waits, requests, writes, hot }: Stats, out: Output): string {
   const facts: [string, string][] = [
     ['since', moment(since)],
     ['edits', `${edits.tried} seen by guards, ${edits.denied} denied: ${edits.deniedPer100} of 100`],
@@ -113,6 +128,10 @@ function describeStats({ since, edits, conflictsPrevented, holds, waits, request
       `${holds.granted} granted; ${holds.released} released, ${holds.lost} lost, ${holds.forced} forced, ${holds.handedOver} handed over`,
     ],
     ['waits', `${waits.begun}, ${waits.granted} granted; ${waits.blockedMinutes} min blocked, the longest ${waits.longestMinutes} min`],
+    [
+      'writes',
+      `${writes.written} in ${writes.holds} features done; ${writes.undeclared} undeclared (in ${writes.undeclaredHolds}), ${writes.unwritten} declared and not written`,
+    ],
     ['requests', `${requests.asked} asked, ${requests.yielded} yielded, ${requests.refused} refused`],
   ];
   const paths = hot.map((one) => [one.path, String(one.refused), String(one.denied), String(one.blockedMinutes), String(one.holds)]);

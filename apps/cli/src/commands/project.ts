@@ -1,4 +1,4 @@
-import { editPolicies, type Project, type ProjectPolicy, type ProjectWithMembers } from '@nexus/contract';
+import { editPolicies, type Project, type ProjectPolicy, type ProjectWithMembers, undeclaredPolicies } from '@nexus/contract';
 import { type Command, Option } from 'commander';
 import { rmSync } from 'node:fs';
 import { basename } from 'node:path';
@@ -15,7 +15,13 @@ import { addPeopleCommands, memberTable } from './project-people.ts';
 import { addTransferCommands } from './transfer.ts';
 
 type CreateOptions = { slug?: string; repoUrl?: string; defaultBranch?: string; link: boolean };
-type PolicyOptions = { edits?: ProjectPolicy['edits']; brief?: string; derived?: string; landing?: 'on' | 'off' };
+type PolicyOptions = {
+  edits?: ProjectPolicy['edits'];
+  brief?: string;
+  derived?: string;
+  landing?: 'on' | 'off';
+  undeclared?: ProjectPolicy['undeclared'];
+};
 
 export function addProjectCommands(program: Command, run: Runner): void {
   const project = examples(
@@ -103,17 +109,23 @@ export function addProjectCommands(program: Command, run: Runner): void {
       .option('--derived <list>', 'generated files, never denied: names with commas, recommended, or none')
       .addOption(
         new Option('--landing <state>', 'what is done keeps its paths until its commit is on the default branch').choices(['on', 'off']),
+      )
+      .addOption(
+        new Option('--undeclared <policy>', '`feature done` after writes that nobody declared: tell them, or refuse').choices([
+          ...undeclaredPolicies,
+        ]),
       ),
     'nexus project policy --edits strict',
     'nexus project policy --brief recommended,docs/index.md --derived recommended',
   ).action(
-    run(async (context, { edits, brief, derived, landing }: PolicyOptions) => {
+    run(async (context, { edits, brief, derived, landing, undeclared }: PolicyOptions) => {
       const { id: projectId, client } = await context.project();
       const policy = defined({
         edits,
         brief: brief === undefined ? undefined : listOf('brief', brief),
         derived: derived === undefined ? undefined : listOf('derived', derived),
         landing: landing === undefined ? undefined : landing === 'on',
+        undeclared,
       });
       const nothing = Object.keys(policy).length === 0;
       const found = nothing ? await client.getProject({ projectId }) : await client.updateProject({ projectId, body: { policy } });
@@ -141,12 +153,13 @@ export async function createProject(context: Context, { name, slug, repoUrl, def
   });
 }
 
-const describePolicy = ({ edits, brief, derived, landing }: ProjectPolicy): string =>
+const describePolicy = ({ edits, brief, derived, landing, undeclared }: ProjectPolicy): string =>
   [
     `edits    ${{ claim: 'claim: a free path is claimed at its first edit', strict: 'strict: only claimed paths', warn: 'warn: a free path is only mentioned' }[edits]}`,
     `brief    ${brief.map(clean).join(', ') || 'none'}`,
     `derived  ${derived.map(clean).join(', ') || 'none'}`,
     `landing  ${landing ? 'on: what is done keeps its paths until its commit is on the default branch' : 'off'}`,
+    `writes   ${{ tell: 'tell: done names what was written and never declared', refuse: 'refuse: done needs every write declared, or explained' }[undeclared]}`,
   ].join('\n');
 
 function describe({ name, slug, id, repoUrl, defaultBranch, members }: ProjectWithMembers): string {

@@ -1,5 +1,6 @@
 import { sql } from 'drizzle-orm';
-import { bigint, customType, index, pgTable, primaryKey, text, timestamp, uniqueIndex, uuid } from 'drizzle-orm/pg-core';
+import { bigint, boolean, customType, index, jsonb, pgTable, primaryKey, text, timestamp, uniqueIndex, uuid } from 'drizzle-orm/pg-core';
+import type { Written } from '@nexus/contract';
 import { claimKinds } from '@nexus/paths';
 import { engineers } from '../auth/auth.table.ts';
 import { projects } from '../projects/projects.table.ts';
@@ -34,6 +35,8 @@ export const holds = pgTable(
     /** The feature that is done under an earlier hold, and whose paths this one keeps, parked, until its commit has landed. */
     landingOf: uuid('landing_of'),
     commit: text('commit'),
+    /** What its end told of its work; null where nobody told. */
+    written: jsonb('written').$type<Written>(),
     endedAt: at('ended_at'),
     endedVer: count('ended_ver'),
     endedAs: text('ended_as', { enum: ['released', 'lost', 'forced', 'handed_over'] }),
@@ -130,4 +133,22 @@ export const finishedPaths = pgTable(
       .on(t.projectId)
       .where(sql`${t.base} is not null`),
   ],
+);
+
+/** What a hold's work wrote, as its end told: beside `claims`, which has what was declared. */
+export const writtenPaths = pgTable(
+  'written_paths',
+  {
+    projectId: uuid('project_id')
+      .notNull()
+      .references(() => projects.id),
+    holdId: uuid('hold_id')
+      .notNull()
+      .references(() => holds.id),
+    node: node('node').notNull(),
+    display: text('display').notNull(),
+    declared: boolean('declared').notNull(),
+    at: at('at').notNull().defaultNow(),
+  },
+  (t) => [primaryKey({ columns: [t.holdId, t.node] }), index('written_paths_node').on(t.projectId, t.node)],
 );

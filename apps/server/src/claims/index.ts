@@ -20,4 +20,5 @@ export { holderOf, InTheWay, toConflict } from './obstruction.ts';
 export { aheadOf, collide, endWait, endWaitsOf, type Queued, queueOf, requireTurn, settleWaits, wantedBy, WaitOver } from './queue.ts';
 export { claimable, formatTouches, parseTouches } from './touches.ts';
 export { insertWait, overdueWaits, projectsWaiting, waitById, type WaitRow } from './waits.store.ts';
+export { declaredSince, rememberWritten, writtenBy } from './written.store.ts';
 export { claimsRoutes } from './claims.routes.ts';

@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import type { Feature, HoldActionBody } from '@nexus/contract';
+import type { DoneBody, Feature, HoldActionBody, Undeclared } from '@nexus/contract';
 import { type Claims, claimsOfFeature, endAll, endKnown, grant, lastHoldOf, openHolds, rememberFinished } from '../claims/index.ts';
 import type { Database, Queryable } from '../engines/database/database.ts';
 import type { HoldEnd } from '../engines/leases/leases.ts';
@@ -8,6 +8,7 @@ import type { Actor, SessionActor } from '../platform/actor.ts';
 import { AppError } from '../platform/errors.ts';
 import type { Rules } from '../projects/index.ts';
 import { requireLive } from '../sessions/index.ts';
+import { account, type Actual, actualOf, readDeclared } from './actual.ts';
 import type { Features } from './features.ts';
 import { brief, fenced, heldBy, illegal } from './refusals.ts';
 import { type FeatureRow, moveOn, view } from './features.store.ts';
@@ -34,6 +35,8 @@ type Ending = {
   commit?: string | undefined;
   /** Its paths stay held until the commit has landed. */
   landing?: boolean;
+  /** What the session tells of its writes. */
+  actual?: Actual;
   data?: Record<string, unknown>;
 };
 
@@ -50,8 +53,9 @@ export function createEndings({ database, ledger, features, claims, rules }: Nee
             requireLive(tx, actor.session),
             features.require(tx, actor.projectId, slug),
             claimsOfFeature(tx, actor.projectId, slug),
+            readDeclared(tx, actor.projectId, slug, ending.actual),
           ]),
-        async (tx, at, [, row, held]) => {
+        async (tx, at, [, row, held, declared]) => {
           if (!row.hold) {
             const last = await lastHoldOf(tx, row.id);
             // A retry of what it did itself finds it done.
@@ -67,21 +71,35 @@ export function createEndings({ database, ledger, features, claims, rules }: Nee
           }
           if (!row.hold.lineage.includes(actor.session.id) || row.hold.parked || (fence !== undefined && fence !== row.hold.fence))
             throw fenced(row, fence);
-          return close(tx, at, row, row.hold, held, ending);
+          const { hold } = row;
+          const undeclared = ending.actual ? await account(tx, at, { ...row, hold }, held, declared, ending.actual) : [];
+          return close(tx, at, row, hold, held, ending, undeclared);
         },
       ),
     );
   }
 
   /** `held`: what the hold has, as read under this lock. */
-  function close(tx: Queryable, at: Change, row: FeatureRow, hold: NonNullable<FeatureRow['hold']>, held: Held, ending: Ending): Feature {
+  function close(
+    tx: Queryable,
+    at: Change,
+    row: FeatureRow,
+    hold: NonNullable<FeatureRow['hold']>,
+    held: Held,
+    ending: Ending,
+    undeclared: Undeclared[] = [],
+  ): Feature {
     const kept = ending.landing ? held.filter(({ mode }) => mode === 'write') : [];
     if (ending.commit !== undefined && kept.length === 0) at.write(rememberFinished(tx, [hold.id], ending.commit));
     const paths = endKnown(tx, at, [hold.id], held, ending.as).get(hold.id) ?? [];
     const isDone = ending.to === 'done';
     const to = { status: ending.to, holdId: null, claimedBy: isDone ? hold.engineerId : null, interrupted: ending.interrupted ?? false };
     at.write(moveOn(tx, [row.id], ['active'], to));
-    at.emit({ type: ending.event, feature: brief(row), data: { fence: hold.fence, ...commitOf(ending), ...ending.data } });
+    at.emit({
+      type: ending.event,
+      feature: brief(row),
+      data: { fence: hold.fence, ...commitOf(ending), ...toldOf(undeclared, ending), ...ending.data },
+    });
     if (paths.length > 0) at.emit({ type: 'files_released', feature: brief(row), data: { paths, fence: hold.fence } });
     // A hold of its own, under a new fence and with no gap: the feature is done, and no hold stands for it any more.
     const landing = { commit: ending.commit ?? null };
@@ -98,7 +116,8 @@ export function createEndings({ database, ledger, features, claims, rules }: Nee
       version: row.version + 1,
       hold: null,
     };
-    return view(ended, kept.length > 0 ? [landsLater(row.slug, landing.commit)] : []);
+    const warnings = [...(kept.length > 0 ? [landsLater(row.slug, landing.commit)] : []), ...neverDeclared(undeclared)];
+    return { ...view(ended, warnings), ...(ending.actual?.written ? { undeclared } : {}) };
   }
 
   const release = (actor: SessionActor, slug: string, { fence, commit }: HoldAction) =>
@@ -111,10 +130,19 @@ export function createEndings({ database, ledger, features, claims, rules }: Nee
       data: { reason: 'released' },
     });
 
-  const done = (actor: SessionActor, slug: string, { fence, commit }: HoldAction) =>
-    rules(actor.projectId).then(({ landing }) =>
-      end(actor, slug, fence, { verb: 'done', as: 'released', to: 'done', event: 'feature_completed', commit, landing }),
-    );
+  async function done(actor: SessionActor, slug: string, { fence, commit, ...told }: z.output<typeof DoneBody>): Promise<Feature> {
+    const own = await rules(actor.projectId);
+    const actual = actualOf(told, own);
+    return end(actor, slug, fence, {
+      verb: 'done',
+      as: 'released',
+      to: 'done',
+      event: 'feature_completed',
+      commit,
+      landing: own.landing,
+      actual,
+    });
+  }
 
   /** Said by whoever sees it on the default branch: CI, a keeper, a person. Once more is the same. */
   async function landed(actor: Actor, slug: string, commit: string | undefined): Promise<Feature> {
@@ -186,6 +214,27 @@ export function createEndings({ database, ledger, features, claims, rules }: Nee
 }
 
 const commitOf = ({ commit }: Pick<Ending, 'commit'>) => (commit === undefined ? {} : { commit });
+
+/** An event is read by many: the names of a few, and the rest in the history. */
+const MOST_TOLD = 20;
+const toldOf = (undeclared: Undeclared[], { actual }: Pick<Ending, 'actual'>) =>
+  undeclared.length === 0
+    ? {}
+    : {
+        undeclared: undeclared.slice(0, MOST_TOLD).map(({ path }) => path),
+        undeclaredCount: undeclared.length,
+        ...(actual?.explanation ? { explanation: actual.explanation } : {}),
+      };
+
+const neverDeclared = (undeclared: Undeclared[]) =>
+  undeclared.length === 0
+    ? []
+    : [
+        `${undeclared.length} of the written paths ${undeclared.length === 1 ? 'was' : 'were'} never declared: ${undeclared
+          .slice(0, 5)
+          .map(({ path, heldBy }) => (heldBy ? `${path} (held by ${heldBy.engineerName}, ${heldBy.agent})` : path))
+          .join(', ')}${undeclared.length > 5 ? ', …' : ''}.`,
+      ];
 
 const landsLater = (slug: string, commit: string | null) =>
   `Its paths stay held until ${commit?.slice(0, 10) ?? 'its work'} is on the default branch, or for 72 h. Where nobody sees that by itself: nexus feature landed ${slug}.`;

@@ -53,7 +53,7 @@ export async function holdsBefore(
       order by fence desc limit ${of.limit}
     )
     select h.fence, h.session_id as "sessionId", h.engineer_id as "engineerId", e.name as "engineerName", s.agent, f.slug as "featureSlug",
-      h.reason, h.granted_at as "grantedAt", h.ended_at as "endedAt", h.ended_as as "endedAs", h.parked_at is not null as parked,
+      h.reason, h.granted_at as "grantedAt", h.ended_at as "endedAt", h.ended_as as "endedAs", h.parked_at is not null as parked, h.written,
       coalesce((
         select jsonb_agg(distinct jsonb_build_object('node', c.node, 'kind', c.kind, 'mode', c.mode, 'display', c.display))
         from (
@@ -97,24 +97,43 @@ export const waitedSince = (on: Queryable, projectId: string, since: Date): Prom
   );
 
 type Totals = Record<
-  'tried' | 'denied' | 'granted' | 'released' | 'lost' | 'forced' | 'handedOver' | 'asked' | 'yielded' | 'refused',
+  | 'tried'
+  | 'denied'
+  | 'granted'
+  | 'released'
+  | 'lost'
+  | 'forced'
+  | 'handedOver'
+  | 'asked'
+  | 'yielded'
+  | 'refused'
+  | 'told'
+  | 'written'
+  | 'undeclared'
+  | 'unwritten'
+  | 'undeclaredHolds',
   number
 >;
 
 export async function totalsSince(on: Queryable, projectId: string, since: Date): Promise<Totals> {
   const from = sql`${since.toISOString()}::timestamptz`;
   const ended = (as: string) => sql`count(*) filter (where ended_at >= ${from} and ended_as = ${as})::int`;
+  const told = (what: string) => sql`coalesce(${sql.raw(what)} filter (where ended_at >= ${from} and written is not null), 0)::int`;
   const [row] = await rows<Totals>(
     on,
     sql`select * from
       (select coalesce(sum(edits), 0)::int as tried, coalesce(sum(denials), 0)::int as denied from sessions
         where project_id = ${projectId} and (ended_at is null or ended_at >= ${from})) s,
       (select count(*) filter (where granted_at >= ${from})::int as granted, ${ended('released')} as released, ${ended('lost')} as lost,
-        ${ended('forced')} as forced, ${ended('handed_over')} as "handedOver" from holds where project_id = ${projectId}) h,
+        ${ended('forced')} as forced, ${ended('handed_over')} as "handedOver", ${told('count(*)')} as told,
+        ${told("sum((written->>'count')::int)")} as written, ${told("sum(jsonb_array_length(written->'undeclared'))")} as undeclared,
+        ${told("sum(jsonb_array_length(written->'unwritten'))")} as unwritten,
+        ${told("sum((jsonb_array_length(written->'undeclared') > 0)::int)")} as "undeclaredHolds" from holds where project_id = ${projectId}) h,
       (select count(*)::int as asked, count(*) filter (where answer = 'yielded')::int as yielded,
         count(*) filter (where answer = 'refused')::int as refused from requests where project_id = ${projectId} and created_at >= ${from}) r`,
   );
-  return row ?? { tried: 0, denied: 0, granted: 0, released: 0, lost: 0, forced: 0, handedOver: 0, asked: 0, yielded: 0, refused: 0 };
+  if (!row) throw new Error('An aggregate answers a row.');
+  return row;
 }
 
 /** How often each of these was claimed since then. */

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { HeldOnce, HistoryQuery, Stats, Why } from '@nexus/contract';
 import { type Claim, formatClaim, overlaps, parseClaim } from '@nexus/paths';
-import { finishedOn, obstacles, parseTouches, toConflict } from '../claims/index.ts';
+import { finishedOn, obstacles, parseTouches, toConflict, writtenBy } from '../claims/index.ts';
 import type { Database } from '../engines/database/database.ts';
 import { decodeCursor, paged } from '../platform/cursor.ts';
 import { AppError } from '../platform/errors.ts';
@@ -24,6 +24,8 @@ type Needs = {
 const DAY = 86_400_000;
 /** How many paths count as hot. */
 const HOT = 20;
+/** How many that wrote a path are told. */
+const WROTE = 10;
 
 /** Who held what, and what that cost the others. Reads alone; the ledger keeps it all. */
 export function createHistory({ database: { db }, rules, deadlines, waiting, requests }: Needs) {
@@ -52,13 +54,14 @@ export function createHistory({ database: { db }, rules, deadlines, waiting, req
     const own = await rules(projectId);
     const touchesIt = (paths: string[]) => paths.some((one) => overlaps(parsed(one, own), claim));
     const since = new Date(Date.now() - 30 * DAY);
-    const [held, left, waits, asked, [lastHeld], [commits], refusals, waited] = await Promise.all([
+    const [held, left, waits, asked, [lastHeld], [commits], wrote, refusals, waited] = await Promise.all([
       obstacles(db, projectId, [claim], []),
       deadlines(projectId),
       waiting.list(projectId),
       requests.list(projectId),
       overlapping(projectId, { claim, ended: true, limit: 1 }),
       finishedOn(db, projectId, [claim]),
+      writtenBy(db, projectId, claim, WROTE),
       refusalsSince(db, projectId, since),
       waitedSince(db, projectId, since),
     ]);
@@ -70,6 +73,7 @@ export function createHistory({ database: { db }, rules, deadlines, waiting, req
       requests: asked.filter(({ path: wanted, heldPath }) => touchesIt([wanted, heldPath])),
       lastHeld: lastHeld ? view(lastHeld) : null,
       lastCommit: commits?.[0] ?? null,
+      writtenBy: wrote,
       conflicts: {
         refused: sum(about.map(({ refused }) => refused)),
         denied: sum(about.map(({ denied }) => denied)),
@@ -132,6 +136,13 @@ export function createHistory({ database: { db }, rules, deadlines, waiting, req
         longestMinutes: rounded(Math.max(0, ...minutes)),
       },
       requests: { asked: totals.asked, yielded: totals.yielded, refused: totals.refused },
+      writes: {
+        holds: totals.told,
+        written: totals.written,
+        undeclared: totals.undeclared,
+        unwritten: totals.unwritten,
+        undeclaredHolds: totals.undeclaredHolds,
+      },
       hot: hot.map(({ node, display, refused, denied, minutes: blocked }) => ({
         path: display,
         refused,

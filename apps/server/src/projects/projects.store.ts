@@ -130,7 +130,7 @@ export const updateProject = (tx: Queryable, p: Project) =>
     update projects set name = ${p.name}, repo_url = ${p.repoUrl}, repo_path = ${p.repoPath}, default_branch = ${p.defaultBranch},
       policy = ${JSON.stringify(p.policy)}::jsonb, updated_at = now() where id = ${p.id}`);
 
-export type Rules = { pathCase: PathCase; brief: string[]; derived: string[]; landing: boolean };
+export type Rules = { pathCase: PathCase; brief: string[]; derived: string[]; landing: boolean; undeclared: ProjectPolicy['undeclared'] };
 
 export async function rulesOf(on: Queryable, projectId: string): Promise<Rules | undefined> {
   const [row] = await rows<{ pathCase: PathCase; policy: Partial<ProjectPolicy> | null }>(
@@ -143,6 +143,7 @@ export async function rulesOf(on: Queryable, projectId: string): Promise<Rules |
       brief: row.policy?.brief ?? [],
       derived: row.policy?.derived ?? [],
       landing: row.policy?.landing ?? false,
+      undeclared: row.policy?.undeclared ?? 'tell',
     }
   );
 }
