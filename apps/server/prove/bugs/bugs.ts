@@ -19,7 +19,7 @@ const holds = `${server}/claims/holds.store.ts`;
 const ledger = `${server}/ledger/ledger.ts`;
 const recovery = `${server}/recovery/recovery.ts`;
 const memory = `${server}/engines/leases/memory.ts`;
-const sessions = `${server}/sessions/sessions.ts`;
+const live = `${server}/sessions/live.ts`;
 const postgres = `${server}/engines/database/postgres.ts`;
 
 /** Mistakes that somebody could make. Each is planted in a copy of the source, alone, and its suite must notice. */
@@ -46,7 +46,7 @@ export const bugs: Bug[] = [
   bug(
     'a lost session may pick',
     'zombies',
-    sessions,
+    live,
     'if (!(await isLive(tx, session.id))) throw new SessionOver(session.id);',
     'await isLive(tx, session.id);',
   ),

@@ -8,7 +8,8 @@ import type { AppError } from '../platform/errors.ts';
 import { notFound } from '../platform/errors.ts';
 import { dropEntries, indexEntries } from '../search/index.ts';
 import { deleteCheckpoints, insertCheckpoint, latestCheckpoints, surplusCheckpoints } from './checkpoints.store.ts';
-import { requireLive, SessionOver, type Sessions } from './sessions.ts';
+import { requireLive, SessionOver } from './live.ts';
+import type { Sessions } from './sessions.ts';
 import { featureExists } from './sessions.store.ts';
 
 export type Checkpoints = ReturnType<typeof createCheckpoints>;
