@@ -18,6 +18,7 @@ const slices = [
   'recovery',
   'waiting',
   'requests',
+  'patches',
   'history',
   'messages',
   'knowledge',

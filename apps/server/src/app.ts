@@ -16,6 +16,7 @@ import { clientIp } from './platform/client-ip.ts';
 import { createRouter } from './platform/http.ts';
 import { createObserver, type HttpEnv, page } from './platform/http-observer.ts';
 import { requireBinding } from './platform/scopes.ts';
+import { patchesRoutes } from './patches/index.ts';
 import { projectsRoutes } from './projects/index.ts';
 import { recoveryRoutes } from './recovery/index.ts';
 import { requestsRoutes } from './requests/index.ts';
@@ -58,6 +59,7 @@ export function createApp({ deps, connection, closing }: AppOptions): Hono<HttpE
     roadmap,
     waiting,
     requests,
+    patches,
     history,
     messages,
     status,
@@ -118,6 +120,7 @@ export function createApp({ deps, connection, closing }: AppOptions): Hono<HttpE
   recoveryRoutes(route, { recovery });
   featuresRoutes(route, { features, pick, endings, checks });
   messagesRoutes(route, { messages });
+  patchesRoutes(route, { patches });
   claimsRoutes(route, { claims, checks });
   roadmapRoutes(route, { roadmap });
   knowledgeRoutes(route, deps);

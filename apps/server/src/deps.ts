@@ -26,6 +26,7 @@ import { createMetrics } from './platform/metrics.ts';
 import { createProjects } from './projects/index.ts';
 import { createRecovery, createSweep } from './recovery/index.ts';
 import { createMessages, createPost } from './messages/index.ts';
+import { createCourier, createPatches } from './patches/index.ts';
 import { createPace, createRequests, type Pace, withdraw } from './requests/index.ts';
 import { createRoadmap } from './roadmap/index.ts';
 import { createSearch } from './search/index.ts';
@@ -117,6 +118,7 @@ export async function createDeps({
   });
   const pace: Pace = createPace({ database, ledger, rules: projects.rules, terms: config.yields, log });
   const post = createPost({ database, log });
+  const courier = createCourier({ database, ledger, rules: projects.rules, log });
   const sessions: Sessions = createSessions({
     database,
     leases,
@@ -128,7 +130,8 @@ export async function createDeps({
     over: recovery.over,
     news: async (sessions) => {
       const [asked, sent] = await Promise.all([pace.of(sessions), post.of(sessions)]);
-      return (id) => ({ requests: asked.get(id) ?? [], messages: sent.get(id) ?? [] });
+      const patchesOf = new Map(sessions.map((session) => [session.id, courier.of(session)]));
+      return (id) => ({ requests: asked.get(id) ?? [], messages: sent.get(id) ?? [], patches: patchesOf.get(id) ?? [] });
     },
     dirty: pace.dirty,
   });
@@ -168,9 +171,10 @@ export async function createDeps({
   const messages = createMessages({ ...needs, resolve: sessions.resolve, sent: post.sent });
   const requests = createRequests({ ...needs, unpark: recovery.unpark, asked: pace.asked });
   const waiting = createWaiting({ ...needs, deadlines, drain });
-  const history = createHistory({ database, rules, deadlines, waiting, requests });
+  const patches = createPatches(needs);
+  const history = createHistory({ database, rules, deadlines, waiting, requests, patches });
   const cursor = async (projectId: string) => (await feed.page(projectId, undefined, 1)).cursor;
-  const status = createStatus({ database, features, checks, sessions, waiting, cursor });
+  const status = createStatus({ database, features, checks, sessions, waiting, patches, cursor });
   const health = createHealth({ database: database.ping, leases: leases.ping, bus: bus.ping });
   const limits = createLimits(config.limits);
   const tickets = createTickets({ secret: salt, bus });
@@ -202,6 +206,7 @@ export async function createDeps({
     pace,
     contention,
     post,
+    courier,
     log,
     parkedMs: config.leases.parkedMs,
     landingMs: config.leases.landingMs,
@@ -245,6 +250,8 @@ export async function createDeps({
     decisions,
     waiting,
     requests,
+    patches,
+    courier,
     history,
     messages,
     status,

@@ -33,6 +33,11 @@ const inputs: Partial<Record<Name, Input>> = {
   requestPaths: { body: { paths: ['g.ts'] } },
   yieldPaths: { body: { paths: ['g.ts'] } },
   refuseRequests: { body: { paths: ['g.ts'] } },
+  offerPatch: {
+    body: {
+      diff: `diff --git a/f.ts b/f.ts\nindex ${'1'.repeat(40)}..${'2'.repeat(40)} 100644\n--- a/f.ts\n+++ b/f.ts\n@@ -1 +1 @@\n-one\n+two\n`,
+    },
+  },
   saveCheckpoint: { body: { sessionId: ':sessionId', featureId: ':featureId' } },
   latestCheckpoint: { query: '?featureId=:featureId' },
   search: { query: '?q=word' },
@@ -119,8 +124,10 @@ onEachEngineSet('authorisation', (set) => {
     const session = await terminal(holder, projectId);
     const { id: featureId } = await session.pickFeature({ projectId, slug: 'f' });
     const invitation = await lead.createInvitation({ projectId, body: {} });
-    const wait = await (await terminal(lead, projectId)).joinQueue({ projectId, body: { paths: ['f.ts'] } });
+    const other = await terminal(lead, projectId);
+    const wait = await other.joinQueue({ projectId, body: { paths: ['f.ts'] } });
     const message = await lead.sendMessage({ projectId, body: { to: { feature: 'f' }, payload: 'P' } });
+    const patch = await other.offerPatch({ projectId, body: inputs.offerPatch?.body as { diff: string } });
     const decision = await lead.addDecision({ projectId, body: { title: 'D', decision: 'D' } });
     return {
       projectId,
@@ -133,6 +140,7 @@ onEachEngineSet('authorisation', (set) => {
       decisionId: decision.id,
       waitId: wait.id,
       messageId: message.id,
+      patchId: patch.id,
     };
   }
 
@@ -211,8 +219,8 @@ onEachEngineSet('authorisation', (set) => {
       expect([name, caller, acted.has(people[caller].engineer.id)]).toEqual([name, caller, false]);
     }
   }
-  /** Four members, a feature that is made, ready and picked, its path, a session, an invitation, a message, a decision. */
-  const EVENTS_OF_A_PLACE = 12;
+  /** Four members, a feature that is made, ready and picked, its path, a session, an invitation, a message, a decision, a patch. */
+  const EVENTS_OF_A_PLACE = 13;
 
   test('every route answers every kind of caller as the table in git says', async () => {
     const before = await eventsOf(people.foreigner, foreign['projectId'] ?? '');
@@ -223,5 +231,5 @@ onEachEngineSet('authorisation', (set) => {
     const table = `${legend}\n| ${heading} |\n|${'---|'.repeat(4 + callers.length)}\n${lines.map((line) => `| ${line} |`).join('\n')}\n`;
     if (process.env['NEXUS_TEST_UPDATE']) writeFileSync(file, table);
     expect(table.split('\n')).toEqual(readFileSync(file, 'utf8').split('\n'));
-  }, 60_000);
+  }, 120_000);
 });

@@ -234,6 +234,14 @@ onEachEngineSet('the API description', (set) => {
     await lead.why({ ...p, query: { path: 'waited/x' } });
     await lead.history({ ...p, query: { limit: 2 } });
     await lead.stats(p);
+    const diff = `diff --git a/waited/x b/waited/x\nnew file mode 100644\nindex ${'0'.repeat(40)}..${'1'.repeat(40)}\n`;
+    const [taken, refused, withdrawn] = [1, 2, 3].map(() => other.offerPatch({ ...p, body: { diff } }));
+    await lead.patchApplied({ ...p, patchId: (await taken)?.id ?? '' });
+    await refusal(other.rejectPatch({ ...p, patchId: (await refused)?.id ?? '' }));
+    await lead.rejectPatch({ ...p, patchId: (await refused)?.id ?? '' });
+    await other.withdrawPatch({ ...p, patchId: (await withdrawn)?.id ?? '' });
+    await lead.getPatch({ ...p, patchId: (await taken)?.id ?? '' });
+    await lead.listPatches({ ...p, query: { state: 'any' } });
     await lead.refuseRequests({ ...p, body: { paths: ['waited/'] } });
     await lead.yieldPaths({ ...p, body: { paths: ['waited/x'], keep: ['waited/y'] } });
     await lead.endSession({ ...p, sessionId, body: {} });

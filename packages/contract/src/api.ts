@@ -5,6 +5,7 @@ import { featuresRoutes } from './routes/features.ts';
 import { feedRoutes } from './routes/feed.ts';
 import { knowledgeRoutes } from './routes/knowledge.ts';
 import { messagesRoutes } from './routes/messages.ts';
+import { patchesRoutes } from './routes/patches.ts';
 import { projectsRoutes } from './routes/projects.ts';
 import { sessionsRoutes } from './routes/sessions.ts';
 import { waitingRoutes } from './routes/waiting.ts';
@@ -22,6 +23,7 @@ export const api = {
   ...claimsRoutes,
   ...knowledgeRoutes,
   ...waitingRoutes,
+  ...patchesRoutes,
   ...feedRoutes,
 } as const satisfies Record<string, Route>;
 

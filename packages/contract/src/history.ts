@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { PageQuery, Timestamp } from './common.ts';
 import { Conflict, Finished } from './errors.ts';
+import { Patch } from './patches.ts';
 import { Request } from './requests.ts';
 import { Wait } from './waits.ts';
 
@@ -58,6 +59,8 @@ export const Why = z
     waiting: z.array(Wait),
     /** Open ones, and those answered a while ago. */
     requests: z.array(Request),
+    /** Open ones that change it. */
+    patches: z.array(Patch),
     /** The last hold on it that has ended. */
     lastHeld: HeldOnce.nullable(),
     /** The last commit that it was given back at, where one was named. */

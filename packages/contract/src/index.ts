@@ -10,6 +10,7 @@ export * from './history.ts';
 export * from './keys.ts';
 export * from './knowledge.ts';
 export * from './messages.ts';
+export * from './patches.ts';
 export * from './projects.ts';
 export * from './requests.ts';
 export * from './roadmap.ts';

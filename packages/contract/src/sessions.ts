@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { Commit, isStorable, Line, Slug, Timestamp } from './common.ts';
 import { Message } from './messages.ts';
+import { PatchNews } from './patches.ts';
 import { Request } from './requests.ts';
 
 export const sessionStatuses = ['active', 'stale', 'lost', 'ended'] as const;
@@ -71,6 +72,8 @@ export const Heartbeat = z
     requests: z.array(Request),
     /** What was sent to this session and not acknowledged, and of what it sent what nobody acknowledged in time; for ten minutes. */
     messages: z.array(Message),
+    /** Open patches for what this session holds, those of its own that it may apply now, and what became of its own a while ago. */
+    patches: z.array(PatchNews),
     /** The lease store is away: nothing expires, and holds may be missing here. */
     degraded: z.boolean(),
   })

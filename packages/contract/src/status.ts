@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { Claim } from './claims.ts';
 import { Feature } from './features.ts';
+import { Patch } from './patches.ts';
 import { Session } from './sessions.ts';
 import { Wait } from './waits.ts';
 
@@ -24,6 +25,8 @@ export const ProjectStatus = z
     interrupted: z.array(Feature),
     /** Who waits for what, first in line first. */
     waiting: z.array(Wait),
+    /** Open ones, newest first; at most 50. */
+    patches: z.array(Patch),
     /** By worktree of the sessions shown, as their keepers saw it last. */
     unattended: z.array(Unattended),
     /** Edits that guards saw in the sessions shown, and of them those denied. */

@@ -51,7 +51,7 @@ const ExportedDecision = AddDecisionBody.omit({ featureSlug: true, supersedes: t
 
 /**
  * A project as it can be restored into an empty one. Not in it: ids, members and keys, sessions, holds and checkpoints,
- * messages, events, and the project's slug.
+ * messages, patches, events, and the project's slug.
  */
 export const ProjectExport = z
   .strictObject({

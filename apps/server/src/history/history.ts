@@ -6,6 +6,7 @@ import type { Database } from '../engines/database/database.ts';
 import { decodeCursor, paged } from '../platform/cursor.ts';
 import { AppError } from '../platform/errors.ts';
 import { isUuid } from '../platform/ids.ts';
+import type { Patches } from '../patches/index.ts';
 import type { Rules } from '../projects/index.ts';
 import type { Requests } from '../requests/index.ts';
 import type { Waiting } from '../waiting/index.ts';
@@ -19,6 +20,7 @@ type Needs = {
   deadlines: (projectId: string) => Promise<Map<string, number>>;
   waiting: Waiting;
   requests: Requests;
+  patches: Patches;
 };
 
 const DAY = 86_400_000;
@@ -28,7 +30,7 @@ const HOT = 20;
 const WROTE = 10;
 
 /** Who held what, and what that cost the others. Reads alone; the ledger keeps it all. */
-export function createHistory({ database: { db }, rules, deadlines, waiting, requests }: Needs) {
+export function createHistory({ database: { db }, rules, deadlines, waiting, requests, patches }: Needs) {
   async function list(projectId: string, query: z.output<typeof HistoryQuery>) {
     const from = query.cursor === undefined ? undefined : decodeCursor(query.cursor, z.number().int());
     if (query.session !== undefined && !isUuid(query.session)) return paged<HeldOnce>([], query.limit, fenceOf);
@@ -54,11 +56,12 @@ export function createHistory({ database: { db }, rules, deadlines, waiting, req
     const own = await rules(projectId);
     const touchesIt = (paths: string[]) => paths.some((one) => overlaps(parsed(one, own), claim));
     const since = new Date(Date.now() - 30 * DAY);
-    const [held, left, waits, asked, [lastHeld], [commits], wrote, refusals, waited] = await Promise.all([
+    const [held, left, waits, asked, offered, [lastHeld], [commits], wrote, refusals, waited] = await Promise.all([
       obstacles(db, projectId, [claim], []),
       deadlines(projectId),
       waiting.list(projectId),
       requests.list(projectId),
+      patches.open(projectId),
       overlapping(projectId, { claim, ended: true, limit: 1 }),
       finishedOn(db, projectId, [claim]),
       writtenBy(db, projectId, claim, WROTE),
@@ -71,6 +74,7 @@ export function createHistory({ database: { db }, rules, deadlines, waiting, req
       heldBy: held.map((obstacle) => toConflict(obstacle, left)),
       waiting: waits.filter(({ paths }) => touchesIt(paths)),
       requests: asked.filter(({ path: wanted, heldPath }) => touchesIt([wanted, heldPath])),
+      patches: offered.filter(({ paths }) => touchesIt(paths)),
       lastHeld: lastHeld ? view(lastHeld) : null,
       lastCommit: commits?.[0] ?? null,
       writtenBy: wrote,

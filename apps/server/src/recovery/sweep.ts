@@ -19,6 +19,8 @@ type Needs = {
   contention: { flush: () => Promise<void> };
   /** Finds out who is to be told something. */
   post: { tick: () => Promise<void> };
+  /** Sees to what time does with patches, and finds out who is to be told of them. */
+  courier: { tick: () => Promise<void> };
   log: Log;
   everyMs: number;
   parkedMs: number;
@@ -42,6 +44,7 @@ export function createSweep({
   pace,
   contention,
   post,
+  courier,
   log,
   everyMs,
   parkedMs,
@@ -66,6 +69,7 @@ export function createSweep({
       await pace.tick(projects);
       await post.tick();
       await drain.all();
+      await courier.tick();
       await contention.flush();
       if (Date.now() - cleanedAt > HOUR) {
         cleanedAt = Date.now();

@@ -6,7 +6,7 @@ import { type AppError, isDatabaseAway, notFound } from '../platform/errors.ts';
 import type { Refs } from './refs.ts';
 import { addActivity, keepDirty, sessionById, type SessionRow } from './sessions.store.ts';
 
-export type News = Pick<Heartbeat, 'requests' | 'messages'>;
+export type News = Pick<Heartbeat, 'requests' | 'messages' | 'patches'>;
 type Dirty = Array<{ session: string; paths: string[]; more: boolean }>;
 type Activity = Array<{ session: string; edits: number; denials: number }>;
 
@@ -120,7 +120,7 @@ export function createHeartbeats({ database, leases, refs, bringUp, storeWasAway
     };
   }
 
-  const nothing = { leaseSeconds: 0, expiresAt: null, holds: [], lost: [], requests: [], messages: [], degraded: false };
+  const nothing = { leaseSeconds: 0, expiresAt: null, holds: [], lost: [], requests: [], messages: [], patches: [], degraded: false };
 
   const renewal = (ttlMs: number, beat: Extract<Beat, { state: 'ok' }> | undefined, told: News) => ({
     leaseSeconds: (beat?.ttlMs ?? ttlMs) / 1000,

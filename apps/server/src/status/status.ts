@@ -2,11 +2,15 @@ import type { ProjectStatus } from '@nexus/contract';
 import type { Checks } from '../claims/index.ts';
 import type { Database } from '../engines/database/database.ts';
 import type { Features } from '../features/index.ts';
+import type { Patches } from '../patches/index.ts';
 import type { Sessions } from '../sessions/index.ts';
 import type { Waiting } from '../waiting/index.ts';
 import { totals } from './status.store.ts';
 
 export type Status = ReturnType<typeof createStatus>;
+
+/** The rest is in their own list. */
+const PATCHES_SHOWN = 50;
 
 /** Who works on what, at one glance. */
 export function createStatus({
@@ -15,6 +19,7 @@ export function createStatus({
   checks,
   sessions,
   waiting,
+  patches,
   cursor,
 }: {
   database: Database;
@@ -22,17 +27,19 @@ export function createStatus({
   checks: Checks;
   sessions: Sessions;
   waiting: Waiting;
+  patches: Patches;
   cursor: (projectId: string) => Promise<string>;
 }) {
   async function ofProject(projectId: string): Promise<ProjectStatus> {
     // The cursor first: what happens while the rest is read is then told twice rather than never.
     const at = await cursor(projectId);
-    const [activeFeatures, interrupted, held, live, queue, edits, uncommitted] = await Promise.all([
+    const [activeFeatures, interrupted, held, live, queue, offered, edits, uncommitted] = await Promise.all([
       features.ofStatus(projectId, 'active'),
       features.ofStatus(projectId, 'ready', { interrupted: true }),
       checks.list(projectId),
       sessions.active(projectId),
       waiting.list(projectId),
+      patches.open(projectId, PATCHES_SHOWN),
       sessions.activity(projectId),
       sessions.uncommitted(projectId),
     ]);
@@ -46,6 +53,7 @@ export function createStatus({
       interrupted,
       claims: held,
       waiting: queue,
+      patches: offered,
       sessions: live.map(({ session, engineer }) => ({ ...session, engineer })),
       cursor: at,
     };
