@@ -30,11 +30,11 @@ export async function workOf(checkout: Checkout, held: Claim[], slug: string): P
 export const headOf = async ({ run, toplevel, ms }: Checkout): Promise<string | undefined> =>
   (await run(toplevel, ['rev-parse', '--verify', '--quiet', 'HEAD^{commit}'], ms))?.trim();
 
-/** Pathspecs that mean just these, whatever is in their names. `ro:` paths are nobody's work. */
+/** Pathspecs that mean just these, whatever is in their names. `ro:` paths and resources are nobody's work. */
 export const specsOf = (paths: string[]): string[] =>
   paths.flatMap((path) => {
     const parsed = parseClaim(path);
-    if (!parsed.ok || parsed.claim.mode === 'read') return [];
+    if (!parsed.ok || parsed.claim.mode === 'read' || parsed.claim.kind === 'resource') return [];
     const { display, kind } = parsed.claim;
     // Brackets and backslashes are ordinary characters in a pattern of ours.
     if (kind === 'glob') return [`:(top,glob)${display.replace(/[[\]\\]/g, '\\$&')}`];

@@ -57,6 +57,11 @@ test('patterns keep their wildcards, and names with brackets are ordinary', asyn
 
 test('prefixes stay in front, and resources are no paths', async () => {
   expect(await repositoryPaths(['ro:a.ts', 'res:port/5432'], at('repo', 'src'))).toEqual(['ro:src/a.ts', 'res:port/5432']);
+  expect(await repositoryPaths(['./res:port/5432', 'ro:./ro:x', at('repo', 'C:x')], at('repo'))).toEqual([
+    './res:port/5432',
+    'ro:./ro:x',
+    './C:x',
+  ]);
 });
 
 test('outside of any repository a path stays as it was typed', async () => {

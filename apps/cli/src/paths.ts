@@ -23,6 +23,7 @@ type FindToplevel = (dir: string) => Promise<string | undefined>;
 
 async function namesOf(typed: string, cwd: string, toplevel: FindToplevel): Promise<string[]> {
   const [, prefix = '', path = ''] = /^(ro:)?(.*)$/s.exec(typed) ?? [];
+  // A resource is no path, wherever one stands.
   if (path === '' || path.startsWith('res:')) return [typed];
   const { fixed, pattern } = splitPattern(path);
   const lexical = resolve(cwd, fixed === '' ? '.' : fixed);
@@ -74,7 +75,10 @@ function lexicalName(path: string, top: string | undefined): string | undefined 
   }
 }
 
-const below = (top: string, path: string): string => relative(top, path).split(sep).join('/');
+const below = (top: string, path: string): string => asTyped(relative(top, path).split(sep).join('/'));
+
+/** A file's name that would be read as something else (`res:port/1`, `ro:x`), as a claim on it is spelled. */
+export const asTyped = (name: string): string => (/^(?:(?:ro|res):|~|[A-Za-z]:)/.test(name) ? `./${name}` : name);
 
 function isDirectory(path: string): boolean {
   try {

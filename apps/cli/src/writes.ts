@@ -3,6 +3,7 @@ import { overlaps, parseClaim } from '@nexus/paths';
 import type { Base } from './active.ts';
 import { type Checkout, headOf } from './finished.ts';
 import { dirtyPaths } from './hook/dirty.ts';
+import { asTyped } from './paths.ts';
 
 export type Writes = { paths: string[]; more: boolean };
 
@@ -61,9 +62,6 @@ async function namesIn({ run, toplevel, ms }: Checkout, commits: string[]): Prom
   );
   return output?.split('\0').filter((name) => name !== '');
 }
-
-/** A name that would be read as something else, spelled as a claim on it is. */
-const asTyped = (path: string): string => (/^(?:(?:ro|res):|~|[A-Za-z]:)/.test(path) ? `./${path}` : path);
 
 /** What is not held comes first: where there are too many to tell, only those that are certainly declared stay out. */
 function fitting(paths: string[], held: Claim[]): Writes {

@@ -130,7 +130,7 @@ onEachEngineSet('claims', (set) => {
       ['', 'PATH_EMPTY'],
       ['.git/config', 'PATH_GITDIR'],
       [`*${'a'.repeat(254)}/${'b'.repeat(9)}`, 'PATH_GLOB_TOO_COMPLEX'],
-      ['res:port/1', 'PATH_RESOURCE_UNSUPPORTED'],
+      ['res:port/', 'PATH_RESOURCE'],
       ['a\u0000b', 'PATH_CONTROL'],
       ['a\ud800b', 'PATH_ENCODING'],
       ['a/. ./b', 'PATH_EMPTY_SEGMENT'],

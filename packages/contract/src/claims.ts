@@ -14,7 +14,7 @@ export const Claim = z
     featureSlug: z.string().nullable(),
     sessionId: z.string(),
     agent: z.string(),
-    kind: z.enum(['file', 'tree', 'glob']),
+    kind: z.enum(['file', 'tree', 'glob', 'resource']),
     mode: z.enum(['read', 'write']),
     fence: z.number().int(),
     parked: z.boolean(),

@@ -42,13 +42,13 @@ export type Role = z.infer<typeof Role>;
 
 /**
  * A path as callers write it: `src/a.ts`, `src/auth/` or `src/auth/**` (a tree), a pattern like `src/*.ts`, `ro:` in front for
- * reading; or the explicit form, whose kind `glob` also reads braces and classes.
+ * reading; a thing that is no path like `res:port/5432`; or the explicit form, whose kind `glob` also reads braces and classes.
  */
 export const ClaimInput = z.union([
   z.string().max(1100),
   z.strictObject({
     path: z.string().max(1100),
-    kind: z.enum(['file', 'tree', 'glob']).optional(),
+    kind: z.enum(['file', 'tree', 'glob', 'resource']).optional(),
     mode: z.enum(['read', 'write']).optional(),
   }),
 ]);

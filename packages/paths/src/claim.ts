@@ -1,5 +1,5 @@
-export const claimKinds = ['file', 'tree', 'glob'] as const;
-/** A path; a directory with all below it; the paths, now or later, that a pattern matches. */
+export const claimKinds = ['file', 'tree', 'glob', 'resource'] as const;
+/** A path; a directory with all below it; the paths, now or later, that a pattern matches; a thing that is no path. */
 export type ClaimKind = (typeof claimKinds)[number];
 export type ClaimMode = 'read' | 'write';
 
@@ -10,7 +10,10 @@ export type PathCase = 'insensitive' | 'sensitive';
 export type Claim = {
   kind: ClaimKind;
   mode: ClaimMode;
-  /** The key: '' is the whole repository, else '/segment/segment', folded. Compared by bytes. A glob's has its wildcards in it. */
+  /**
+   * The key: '' is the whole repository, else '/segment/segment', folded. Compared by bytes. A glob's has its wildcards in
+   * it. A resource's begins with 'res:' where all others begin with '/', so none is above, below or equal to any of them.
+   */
   node: string;
   /** The user's spelling, cleaned: trees end in '/', the whole repository is '.', no `ro:`. Parses to the same claim. */
   display: string;

@@ -4,4 +4,5 @@ export { ancestorsOf, compareNodes, isWithin, nodeDepth, subtreeRange } from './
 export { compatible, covers, overlaps, reduceClaims } from './overlap.ts';
 export { isListed } from './lists.ts';
 export { formatClaim, parseClaim, parseClaims, type ParsedClaim } from './parse.ts';
+export { maxResourceLength, resourceNode } from './resource.ts';
 export { maxPathBytes, maxSegmentBytes, maxSegments, pathErrorCodes, type PathErrorCode } from './refusals.ts';

@@ -29,11 +29,21 @@ const area: fc.Arbitrary<Area> = fc.oneof(
   { weight: 1, arbitrary: literalNode.map((node) => ({ node, kind: 'tree' as const })) },
 );
 
-/** Files, trees and globs as they are written, many of which overlap. */
-export const anyTouch: fc.Arbitrary<string> = area.map(({ node, kind }) => (kind === 'tree' ? `${node}/`.slice(1) || '.' : node.slice(1)));
+/** Two names, everywhere or on one of two machines; a file may have the same name. */
+const resource: fc.Arbitrary<Area> = fc
+  .tuple(fc.constantFrom('a', 'a:b'), fc.constantFrom('', '/@a', '/@b'))
+  .map(([name, machine]) => ({ node: `res:${name}${machine}`, kind: 'resource' }));
+const anything = fc.oneof({ weight: 9, arbitrary: area }, { weight: 1, arbitrary: resource });
 
-/** The paths that an area covers, as a regular language over /, a, b and 😀. */
+/** Files, trees, globs and resources as they are written, many of which overlap. */
+export const anyTouch: fc.Arbitrary<string> = anything.map(({ node, kind }) => {
+  if (kind === 'resource') return node.replace('/@', '@').replace('a:b', 'a/b');
+  return kind === 'tree' ? `${node}/`.slice(1) || '.' : node.slice(1);
+});
+
+/** The paths that an area covers, as a regular language over /, a, b and 😀; of a resource the machines that it is on. */
 function automatonOf({ node, kind }: Area): NFA {
+  if (kind === 'resource') return languageOf(node.includes('@') ? node.replace('/', '') : `${node}@[ab]`);
   const segments = node
     .split('/')
     .slice(1)
@@ -42,7 +52,10 @@ function automatonOf({ node, kind }: Area): NFA {
       if (segment === '*') return '\\/[ab😀]+';
       return `\\/${segment.replaceAll('?', '[ab😀]').replaceAll('*', '[ab😀]*')}`;
     });
-  const source = segments.join('') + (kind === 'tree' ? '(?:\\/[ab😀]+)*' : '');
+  return languageOf(segments.join('') + (kind === 'tree' ? '(?:\\/[ab😀]+)*' : ''));
+}
+
+function languageOf(source: string): NFA {
   const { expression, maxCharacter } = JS.Parser.fromLiteral({ source, flags: 'u' }).parse();
   return NFA.fromRegex(expression, { maxCharacter });
 }
@@ -50,7 +63,7 @@ function automatonOf({ node, kind }: Area): NFA {
 /** Overlap and cover against the languages themselves: never unsound, and too careful only where a file lies above something. */
 export function overlapSuite(run: SuiteRun): SuiteOutcome & { overlapping: number; careful: number; covering: number } {
   const seen = { overlapping: 0, careful: 0, covering: 0 };
-  const outcome = tryOut<[Area, Area]>('overlap', run, [area, area], (a, b) => {
+  const outcome = tryOut<[Area, Area]>('overlap', run, [anything, anything], (a, b) => {
     const [left, right] = [automatonOf(a), automatonOf(b)];
     const meet = !isDisjointWith(left, right);
     const said = overlaps(a, b);

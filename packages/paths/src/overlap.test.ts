@@ -40,6 +40,16 @@ test.each([
   ['src/**/x', 'src/y', false],
   ['a?b', 'a😀b', true],
   ['σοφό*', 'ΣΟΦΌΣ', true],
+  ['res:port/1', 'res:PORT/1', true],
+  ['res:port/1', 'res:port/10', false],
+  ['res:port', 'res:port/1', false],
+  ['res:port/1', './res:port/1', false],
+  ['res:port/1', '.', false],
+  ['res:port/1', '**/1', false],
+  ['res:port/1', 'res:port/1@one', true],
+  ['res:port/1@one', 'res:port/1@two', false],
+  ['res:port/1@one', 'res:port/10@one', false],
+  ['res:port/1@on', 'res:port/1@one', false],
 ])('%s and %s overlap: %p', (a, b, answer) => {
   expect(overlaps(claimOf(a), claimOf(b))).toBe(answer);
   expect(overlaps(claimOf(b), claimOf(a))).toBe(answer);
@@ -49,6 +59,11 @@ test.each([
   ['src/', 'src/a.ts', true],
   ['src/', 'src/**/*.ts', true],
   ['src/a', 'src/a/b', false],
+  ['res:db', 'res:db', true],
+  ['res:db', 'res:db@one', true],
+  ['res:db@one', 'res:db', false],
+  ['.', 'res:db', false],
+  ['ro:res:db', 'res:db', false],
   ['src/a', 'src/a/', false],
   ['ro:src/', 'src/a.ts', false],
   ['ro:src/', 'ro:src/a.ts', true],

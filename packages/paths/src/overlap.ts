@@ -22,6 +22,8 @@ const isFileAboveGlob = (file: Area, glob: Area): boolean => file.kind === 'file
 export function covers(held: Pick<Claim, 'node' | 'kind' | 'mode'>, wanted: Pick<Claim, 'node' | 'kind' | 'mode'>): boolean {
   if (held.mode !== 'write' && !compatible(held.mode, wanted.mode)) return false;
   if (held.kind === 'tree') return isWithin(baseOf(wanted.node), held.node);
+  // A resource is taken in by itself, and one of a machine by that of all machines.
+  if (held.kind === 'resource') return wanted.kind === 'resource' && isWithin(wanted.node, held.node);
   if (held.node === wanted.node) return held.kind === wanted.kind;
   if (held.kind === 'file' || wanted.kind === 'glob') return false;
   // A last `**` takes in all that lies below a match.

@@ -31,7 +31,8 @@ export function normaliserSuite(run: SuiteRun): SuiteOutcome & { accepted: { pat
       const { claim } = parsed;
       accepted[claim.kind === 'glob' ? 'patterns' : 'paths'] += 1;
       if ((claim.kind === 'glob') !== isGlob(claim.node)) return `a ${claim.kind} of the key ${claim.node}`;
-      if (claim.node !== '' && !claim.node.startsWith('/')) return `the key ${claim.node}`;
+      if ((claim.kind === 'resource') !== claim.node.startsWith('res:')) return `a ${claim.kind} of the key ${claim.node}`;
+      if (claim.kind !== 'resource' && claim.node !== '' && !claim.node.startsWith('/')) return `the key ${claim.node}`;
       const key = claim.node.split('/').slice(1).find(isUnclean);
       if (key !== undefined) return `a segment ${JSON.stringify(key)}`;
       for (const again of [claim.display, formatClaim(claim)]) {

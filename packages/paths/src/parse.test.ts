@@ -97,8 +97,20 @@ describe('what a path is refused for', () => {
     [{ path: 'a{b,c}'.repeat(6), kind: 'glob' }, 'PATH_GLOB_TOO_COMPLEX'],
     [{ path: 'src/{a,..}/../../x', kind: 'glob' }, 'PATH_ESCAPES'],
     [{ path: '{'.repeat(5_000), kind: 'glob' }, 'PATH_TOO_LONG'],
-    ['res:port/5432', 'PATH_RESOURCE_UNSUPPORTED'],
-    ['ro:res:port/5432', 'PATH_RESOURCE_UNSUPPORTED'],
+    ['res:', 'PATH_RESOURCE'],
+    ['res:port/', 'PATH_RESOURCE'],
+    ['res:port/*', 'PATH_RESOURCE'],
+    ['ro:res:port//5432', 'PATH_RESOURCE'],
+    ['res:../x', 'PATH_RESOURCE'],
+    ['res:port/5432@', 'PATH_RESOURCE'],
+    ['res:port@a/5432', 'PATH_RESOURCE'],
+    ['res:a:b', 'PATH_RESOURCE'],
+    ['res:grün', 'PATH_RESOURCE'],
+    ['res:a/b/c/d/e/f/g/h/i', 'PATH_RESOURCE'],
+    [`res:${'a'.repeat(200)}`, 'PATH_RESOURCE'],
+    [{ path: 'res:port', kind: 'tree' }, 'PATH_RESOURCE'],
+    [{ path: 'src/a.ts', kind: 'resource' }, 'PATH_RESOURCE'],
+    [{ path: 'res:{a,b?}', kind: 'glob' }, 'PATH_RESOURCE'],
   ];
 
   test.each(cases)('%j is refused as %s', (input, code) => expect(codeOf(input)).toBe(code));
@@ -232,6 +244,23 @@ describe('the object form', () => {
   });
 });
 
+describe('a resource', () => {
+  test.each([
+    ['res:port/5432', 'res:port:5432'],
+    ['res:Port\\5432', 'res:port:5432'],
+    ['res:staging', 'res:staging'],
+    ['res:port/5432@Laptop-1', 'res:port:5432/@laptop-1'],
+    ['res:number/db_migrations.v2', 'res:number:db_migrations.v2'],
+  ])('%j has the key %j, which is no path’s', (path, node) => {
+    expect(claimOf(path)).toEqual({ kind: 'resource', mode: 'write', node, display: path.toLowerCase().replace('\\', '/') });
+    expect(claimOf(claimOf(path).display)).toEqual(claimOf(path));
+    expect(claimOf(path, 'sensitive').node).toBe(node);
+    expect(claimOf({ path, kind: 'resource' })).toEqual(claimOf(path));
+    expect(claimOf(`ro:${path}`).mode).toBe('read');
+    expect(claimOf(`./${path}`)).toMatchObject({ kind: 'file', node: expect.stringMatching(/^\/res:/) });
+  });
+});
+
 describe('hostile strings', () => {
   test('200,000 of them: refused, or a clean key that display and format lead back to', () => {
     const { operations, violations, accepted } = normaliserSuite(runOf(200_000));
@@ -243,7 +272,7 @@ describe('hostile strings', () => {
     fc.assert(
       fc.property(anyPath, (path) => {
         const parsed = parseClaim(path);
-        if (!parsed.ok) return true;
+        if (!parsed.ok || parsed.claim.kind === 'resource') return true;
         const { node } = parsed.claim;
         // Invisible marks go first: a capital iota in place of U+0345 would end the accents that one of them parted.
         const display = parsed.claim.display.replace(/\u200c|\u200d|\u202e|\ufeff/gu, '').normalize('NFC');

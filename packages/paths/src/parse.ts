@@ -2,6 +2,7 @@ import { alternativesOf } from './alternatives.ts';
 import type { Claim, ClaimInput, PathCase } from './claim.ts';
 import { foldPattern, foldSegment, isGitDir, visibleOf } from './fold.ts';
 import { baseOf, isGlob } from './glob.ts';
+import { resourceDisplay, resourceNode } from './resource.ts';
 import { maxPathBytes, maxPatternBytes, maxSegmentBytes, maxSegments, refuse, type PathErrorCode, type Refusal } from './refusals.ts';
 
 export type ParsedClaim = { ok: true; claim: Claim } | Refusal;
@@ -34,7 +35,7 @@ export function parseClaims(input: string | ClaimInput, options: Options = {}): 
  * Reads one claim from a touches string (`src/auth/`, `ro:docs/**`, `src/*.ts`, `.`) or an object; braces and brackets are
  * ordinary characters. Never throws; a refusal carries a code and what to do instead. Whatever the input says twice, the
  * stronger reading holds: tree and glob over file, and a stated mode over the `ro:` prefix. `./` lets a name start with `~`,
- * `ro:` and the like.
+ * `ro:` and the like; `res:port/5432` is no path but a resource.
  */
 export function parseClaim(input: string | ClaimInput, options: Options = {}): ParsedClaim {
   const asked: ClaimInput = typeof input === 'string' ? { path: input } : input;
@@ -44,6 +45,13 @@ export function parseClaim(input: string | ClaimInput, options: Options = {}): P
 
   const fault = textFault(path);
   if (fault) return refuse(fault, given);
+  const mode = asked.mode ?? (bare === given ? 'write' : 'read');
+  if (path.startsWith('res:') || asked.kind === 'resource') {
+    const node = asked.kind !== 'tree' && asked.kind !== 'glob' ? resourceNode(path) : undefined;
+    return node === undefined
+      ? refuse('PATH_RESOURCE', given)
+      : { ok: true, claim: { kind: 'resource', mode, node, display: resourceDisplay(path) } };
+  }
   const resolved = resolve(path);
   if (!resolved) return refuse('PATH_ESCAPES', given);
   const trunk = withoutTreeTail(resolved);
@@ -60,7 +68,7 @@ export function parseClaim(input: string | ClaimInput, options: Options = {}): P
     ok: true,
     claim: {
       kind: isWild ? 'glob' : isTree ? 'tree' : 'file',
-      mode: asked.mode ?? (bare === given ? 'write' : 'read'),
+      mode,
       node,
       display: displayOf(segments, !isWild && isTree),
     },
@@ -77,7 +85,6 @@ function textFault(path: string): PathErrorCode | undefined {
   if (/\p{Surrogate}/u.test(path)) return 'PATH_ENCODING';
   // oxlint-disable-next-line no-control-regex -- control characters are what it looks for
   if (/[\u0000-\u001f\u007f]/.test(path)) return 'PATH_CONTROL';
-  if (path.startsWith('res:')) return 'PATH_RESOURCE_UNSUPPORTED';
   return absolute.test(path) ? 'PATH_ABSOLUTE' : undefined;
 }
 

@@ -1,4 +1,5 @@
 import { maxAlternatives } from './alternatives.ts';
+import { maxResourceParts } from './resource.ts';
 
 /** Every reason to refuse a claim's path. All of them are the caller's to mend (HTTP 400). */
 export const pathErrorCodes = [
@@ -11,7 +12,7 @@ export const pathErrorCodes = [
   'PATH_EMPTY_SEGMENT',
   'PATH_TOO_LONG',
   'PATH_GLOB_TOO_COMPLEX',
-  'PATH_RESOURCE_UNSUPPORTED',
+  'PATH_RESOURCE',
 ] as const;
 
 export type PathErrorCode = (typeof pathErrorCodes)[number];
@@ -41,8 +42,8 @@ const messages: Record<PathErrorCode, (path: string) => string> = {
     `${path} is too long: at most ${maxSegments} segments, ${maxSegmentBytes} bytes each, ${maxPathBytes} bytes in all. Claim a directory above it.`,
   PATH_GLOB_TOO_COMPLEX: (path) =>
     `${path} is too much of a pattern: at most ${maxAlternatives} alternatives, and ${maxPatternBytes} bytes from its first wildcard's segment on. Claim the directory, as in "src/", or split it.`,
-  PATH_RESOURCE_UNSUPPORTED: (path) =>
-    `${path} names a resource, and resources cannot be claimed yet. Claim a path; put "./" before a file whose name starts with "res:".`,
+  PATH_RESOURCE: (path) =>
+    `${path} is no resource's name: at most ${maxResourceParts} parts of letters, digits, dots, dashes and underscores, without a pattern. Name it as in "res:port/5432"; put "./" before a file whose name starts with "res:".`,
 };
 
 /** An answer with a sentence that says what to do instead; the path is quoted, cut to 120 characters. */

@@ -83,7 +83,7 @@ async function uncommittedBeside({ worktree }: Context, paths: string[]): Promis
     return parsed.ok ? [parsed.claim] : [];
   });
   const isGiven = (path: string): boolean => {
-    const parsed = parseClaim({ path, kind: 'file' });
+    const parsed = parseClaim({ path: `./${path}`, kind: 'file' });
     return !parsed.ok || given.some((claim) => overlaps(claim, parsed.claim));
   };
   return [...dirty.keys()].filter((path) => !isGiven(path)).slice(0, 500);

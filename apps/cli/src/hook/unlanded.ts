@@ -16,7 +16,9 @@ export async function unlanded(run: RunGit, actor: Actor, { worktree }: Place): 
 /** Those of these features whose paths are not committed, or committed where nobody else sees them. */
 export async function unlandedOf(run: RunGit, toplevel: string, held: { slug: string; paths: string[] }[]): Promise<string[]> {
   if (held.length === 0) return [];
-  const dirty = [...((await dirtyPaths(run, toplevel, 500))?.keys() ?? [])].flatMap((path) => claimsOf({ path, kind: 'file' }));
+  const dirty = [...((await dirtyPaths(run, toplevel, 500))?.keys() ?? [])].flatMap((path) =>
+    claimsOf({ path: `./${path}`, kind: 'file' }),
+  );
   const found: string[] = [];
   for (const { slug, paths } of held) {
     const claims = paths.flatMap(claimsOf);
@@ -33,8 +35,10 @@ const claimsOf = (input: string | ClaimInput): Claim[] => {
 
 /** Commits that touch these paths and are not upstream. Without an upstream: not on any other branch, here or remote. */
 async function isUnpushed(run: RunGit, toplevel: string, paths: string[]): Promise<boolean> {
-  if (paths.length === 0) return false;
-  const specs = ['--', ...specsOf(paths)];
+  const named = specsOf(paths);
+  // Without a name git would mean all of them.
+  if (named.length === 0) return false;
+  const specs = ['--', ...named];
   const ahead = await run(toplevel, ['rev-list', '--max-count=1', '@{upstream}..HEAD', ...specs], 300);
   if (ahead !== undefined) return ahead.trim() !== '';
   const branch = (await run(toplevel, ['symbolic-ref', '--quiet', '--short', 'HEAD'], 300))?.trim();

@@ -113,6 +113,6 @@ const claimsOf = (paths: string[]) =>
   });
 
 function covered(path: string, held: Held): boolean {
-  const parsed = parseClaim({ path, kind: 'file' });
+  const parsed = parseClaim({ path: `./${path}`, kind: 'file' });
   return held.some((claim) => (parsed.ok ? overlaps(parsed.claim, claim) : isWithin(`/${path}`, claim.node)));
 }

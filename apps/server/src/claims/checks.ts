@@ -108,7 +108,7 @@ export function createChecks({ database, leases, rules, deadlines, storeWasAway,
   async function unclaimed(projectId: string, paths: string[]): Promise<string[]> {
     const own = await rules(projectId);
     const files = paths.flatMap((path) => {
-      const parsed = parseClaim({ path, kind: 'file' }, own);
+      const parsed = parseClaim({ path: `./${path}`, kind: 'file' }, own);
       return parsed.ok && !isListed(parsed.claim.node, own.derived) ? [{ path, claim: parsed.claim }] : [];
     });
     const found = await obstacles(

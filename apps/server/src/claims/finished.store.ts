@@ -8,7 +8,7 @@ export const rememberFinished = (tx: Queryable, holdIds: string[], commit: strin
   tx.execute(sql`
     insert into finished_paths (project_id, node, base, kind, display, commit, hold_id, at)
     select distinct on (c.node) c.project_id, c.node, c.base, c.kind, c.display, ${commit}, c.hold_id, now() from claims c
-    where c.hold_id = any(${sql.param(holdIds)}::uuid[]) and c.mode = 'write' and c.ended_ver is null
+    where c.hold_id = any(${sql.param(holdIds)}::uuid[]) and c.mode = 'write' and c.kind <> 'resource' and c.ended_ver is null
     ${nodes ? sql`and c.node = any(${sql.param(nodes)}::text[])` : sql``}
     order by c.node, c.granted_ver desc
     on conflict (project_id, node) do update

@@ -20,4 +20,6 @@ export const formatTouches = (claims: Claim[]): string[] => claims.map(formatCla
 
 /** What holding a feature claims: its touches, without the paths that are only claimed at the edit. */
 export const claimable = (touches: string[], rules: Rules): Claim[] =>
-  parseTouches(touches, 'touches', rules).filter(({ kind, node }) => kind === 'tree' || !isListed(node, rules.brief));
+  parseTouches(touches, 'touches', rules).filter(
+    ({ kind, node }) => kind === 'tree' || kind === 'resource' || !isListed(node, rules.brief),
+  );

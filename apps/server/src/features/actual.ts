@@ -14,7 +14,7 @@ type Area = Pick<Claim, 'node' | 'kind'>;
 type Held = Array<Claim & { holdId: string }>;
 
 /** A caller's mistake, such as absolute names, which would make everything undeclared; the rest no claim can name. */
-const mistakes: readonly string[] = ['PATH_EMPTY', 'PATH_ABSOLUTE', 'PATH_ESCAPES', 'PATH_RESOURCE_UNSUPPORTED'];
+const mistakes: readonly string[] = ['PATH_EMPTY', 'PATH_ABSOLUTE', 'PATH_ESCAPES', 'PATH_RESOURCE'];
 
 /** `derived` belongs to nobody, and `brief` is given back at each commit: neither is declared by a feature. */
 export function actualOf({ writes, explanation }: Pick<z.output<typeof DoneBody>, 'writes' | 'explanation'>, own: Rules): Actual {
@@ -58,7 +58,10 @@ export async function account(
     unwritten: more
       ? []
       : held
-          .filter((claim) => claim.mode === 'write' && !isWritten(claim) && !written.some((path) => overlaps(claim, path)))
+          .filter(
+            (claim) =>
+              claim.mode === 'write' && claim.kind !== 'resource' && !isWritten(claim) && !written.some((path) => overlaps(claim, path)),
+          )
           .map(({ display }) => display),
     explanation,
   };

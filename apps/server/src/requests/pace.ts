@@ -64,7 +64,7 @@ export function createPace({ database, ledger, rules, terms, log }: Needs) {
       try {
         const { pathCase } = await rules(projectId);
         const uncommitted = paths.flatMap((path) => {
-          const parsed = parseClaim({ path, kind: 'file' }, { pathCase });
+          const parsed = parseClaim({ path: `./${path}`, kind: 'file' }, { pathCase });
           return parsed.ok ? [parsed.claim] : [];
         });
         const holds = await openHolds(database.db, projectId, { session });

@@ -92,7 +92,7 @@ export async function timeYields(
   await on.execute(sql`
     with asked as (
       select r.id, r.yields_at, (
-        h.parked_at is null and s.reported_at > now() - make_interval(secs => ${reportSeconds})
+        h.parked_at is null and c.kind <> 'resource' and s.reported_at > now() - make_interval(secs => ${reportSeconds})
         and greatest(c.granted_at, c.touched_at) < now() - make_interval(secs => ${cleanSeconds})
         and not exists (select 1 from requests o where o.hold_id = r.hold_id and o.node = r.node and o.answer = 'refused'
           and o.answered_at > now() - make_interval(secs => ${cleanSeconds}))

@@ -36,8 +36,9 @@ const nodeOf = (...segments: string[]) =>
 /** As no path is read: it means the directory, a tree. */
 const isTreeTail = (node: string) => /^[^*?]*(\/\*\*)+$/.test(node);
 const node = fc.oneof(
-  { weight: 2, arbitrary: nodeOf('a', 'b', 'a!', 'a.ts', '\uff5e', '😀') },
-  { weight: 1, arbitrary: nodeOf('a', 'b', '**', '*', 'a*', '?', '*s').filter((each) => !isTreeTail(each)) },
+  { weight: 4, arbitrary: nodeOf('a', 'b', 'a!', 'a.ts', '\uff5e', '😀') },
+  { weight: 1, arbitrary: fc.constantFrom('res:a', 'res:a/@b', 'res:a/@c', 'res:a:b', '/res:a') },
+  { weight: 2, arbitrary: nodeOf('a', 'b', '**', '*', 'a*', '?', '*s').filter((each) => !isTreeTail(each)) },
 );
 const kind = fc.constantFrom('file' as const, 'tree' as const);
 const claimed = fc.record({ hold: holdId, node, mode });
