@@ -3,7 +3,7 @@ FROM oven/bun:1.4.5 AS manifests
 WORKDIR /all
 COPY . .
 RUN mkdir /manifests \
- && find . -path '*/node_modules' -prune -o \( -name package.json -o -name bun.lock -o -name bunfig.toml \) -exec cp --parents {} /manifests/ \;
+ && find . -path '*/node_modules' -prune -o \( -name package.json -o -name bun.lock -o -name bunfig.toml -o -name '*.patch' \) -exec cp --parents {} /manifests/ \;
 
 FROM oven/bun:1.4.5 AS packages
 WORKDIR /app

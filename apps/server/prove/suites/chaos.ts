@@ -36,7 +36,8 @@ async function runChaos({ random, note }: Run, size: Size) {
     const registers = await check(world, report);
     return { ...report, figures: figuresOf(world, registers) };
   } finally {
-    await world.end();
+    const kept = await world.end({ keep: report.violations.length > 0 });
+    if (kept) note(`what agents heard and servers said is in ${kept}`);
   }
 }
 

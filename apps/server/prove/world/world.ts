@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -83,12 +83,15 @@ export async function startWorld({ servers: count, processes, agents }: { server
           : [],
       ),
     output: () => servers.map((server) => server.output()).join('\n'),
-    async end() {
+    /** `keep`: what was written and said stays in the folder that is answered. */
+    async end({ keep }: { keep: boolean }): Promise<string | undefined> {
       for (const { child } of crew) child.kill('SIGKILL');
       await Promise.all(servers.map((server) => server.kill()));
       await Promise.all([toPostgres, ...toServers].map((proxy) => proxy.stop()));
       await Promise.all([pg.remove(), redis.remove()]);
-      rmSync(folder, { recursive: true, force: true });
+      if (!keep) rmSync(folder, { recursive: true, force: true });
+      else for (const [number, server] of servers.entries()) writeFileSync(join(folder, `server-${number}.log`), server.output());
+      return keep ? folder : undefined;
     },
   };
 }
