@@ -14,6 +14,7 @@ const slices = [
   'projects',
   'sessions',
   'claims',
+  'allocations',
   'features',
   'recovery',
   'waiting',

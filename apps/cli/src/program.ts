@@ -1,4 +1,5 @@
 import { Command, CommanderError } from 'commander';
+import { addAllocCommands } from './commands/alloc.ts';
 import { addClaimsCommands } from './commands/claims.ts';
 import { createRunner } from './commands/command.ts';
 import { addDecisionCommands } from './commands/decision.ts';
@@ -94,6 +95,7 @@ function buildProgram(io: Io, exitWith: (code: number) => void): Command {
   addSaveCommand(program, run);
   addRoadmapCommands(program, run);
   addClaimsCommands(program, run);
+  addAllocCommands(program, run);
   addImportCommand(program, run);
   addLearnCommands(program, run);
   addDecisionCommands(program, run);

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { type Context, Hono } from 'hono';
 import { cors } from 'hono/cors';
 import { api } from '@nexus/contract';
+import { allocationsRoutes } from './allocations/index.ts';
 import { authRoutes } from './auth/index.ts';
 import { claimsRoutes } from './claims/index.ts';
 import type { Deps } from './deps.ts';
@@ -122,6 +123,7 @@ export function createApp({ deps, connection, closing }: AppOptions): Hono<HttpE
   messagesRoutes(route, { messages });
   patchesRoutes(route, { patches });
   claimsRoutes(route, { claims, checks });
+  allocationsRoutes(route, deps);
   roadmapRoutes(route, { roadmap });
   knowledgeRoutes(route, deps);
   searchRoutes(route, deps);

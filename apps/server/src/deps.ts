@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { createAllocations } from './allocations/index.ts';
 import { createAuth, createHashing, createInvitations, createKeys, createUsage } from './auth/index.ts';
 import { createChecks, createClaims, createIndexFollower } from './claims/index.ts';
 import type { Config } from './config.ts';
@@ -156,6 +157,7 @@ export async function createDeps({
     denied: contention.denied,
     beat: sessions.heartbeat,
   });
+  const allocations = createAllocations({ database, ledger, claims, rules });
   const features = createFeatures({ database, ledger, claims, rules, deadlines });
   const checkpoints = createCheckpoints({ database, ledger, sessions, standing: features.standing, over: recovery.over });
   const needs = { database, ledger, features, claims, rules };
@@ -240,6 +242,7 @@ export async function createDeps({
     recovery,
     claims,
     checks,
+    allocations,
     features,
     pick,
     endings,

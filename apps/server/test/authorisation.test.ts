@@ -27,6 +27,7 @@ const inputs: Partial<Record<Name, Input>> = {
   checkClaims: { body: { paths: ['a.ts'] } },
   verifyClaims: { body: { paths: ['a.ts'] } },
   claim: { body: { paths: ['a.ts'] } },
+  allocate: { body: { kind: 'number', name: 'n' } },
   sendMessage: { body: { to: { feature: 'f' }, payload: 'P' } },
   joinQueue: { body: { paths: ['f.ts'], seconds: 60 } },
   why: { query: '?path=f.ts' },

@@ -224,6 +224,10 @@ onEachEngineSet('the API description', (set) => {
     await other.doneFeature({ ...p, slug: 'a' });
     await other.landedFeature({ ...p, slug: 'a' });
     await lead.getFeature({ ...p, slug: 'a' });
+    await other.allocate({ ...p, body: { kind: 'port' } });
+    await other.allocate({ ...p, body: { kind: 'port' } });
+    await other.allocate({ ...p, body: { kind: 'number', name: 'n' } });
+    await lead.listAllocations({ ...p });
     const { id: waitId } = await lead.joinQueue({ ...p, body: { paths: ['waited/'] } });
     await lead.listWaits(p);
     await lead.getWait({ ...p, waitId });

@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { allocationsRoutes } from './routes/allocations.ts';
 import { authRoutes } from './routes/auth.ts';
 import { claimsRoutes } from './routes/claims.ts';
 import { featuresRoutes } from './routes/features.ts';
@@ -21,6 +22,7 @@ export const api = {
   ...messagesRoutes,
   ...featuresRoutes,
   ...claimsRoutes,
+  ...allocationsRoutes,
   ...knowledgeRoutes,
   ...waitingRoutes,
   ...patchesRoutes,

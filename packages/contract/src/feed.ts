@@ -21,6 +21,7 @@ export const eventTypes = [
   'feature_cancelled',
   'files_claimed',
   'files_released',
+  'resource_allocated',
   'wait_started',
   'wait_ended',
   'path_requested',

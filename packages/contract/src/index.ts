@@ -1,3 +1,4 @@
+export * from './allocations.ts';
 export * from './api.ts';
 export * from './auth.ts';
 export * from './checkpoints.ts';

@@ -11,7 +11,7 @@ import { endAll, extend, grant, requireFree, sameForm, shrink } from './holds.ts
 import { claimsOf, type Hold, type Obstacle, obstacles, obstaclesAmong, openHolds } from './holds.store.ts';
 import { rememberFinished } from './finished.store.ts';
 import { InTheWay } from './obstruction.ts';
-import { queueOf, requireTurn, requireTurnToExtend, settleWaits } from './queue.ts';
+import { type Queued, queueOf, requireTurn, requireTurnToExtend, settleWaits } from './queue.ts';
 import { claimable, parseTouches } from './touches.ts';
 
 export type Claims = ReturnType<typeof createClaims>;
@@ -25,6 +25,15 @@ type Needs = {
   over: (sessionId: string) => Promise<AppError>;
   /** Counts a refusal. */
   refused: (projectId: string, paths: Claim[]) => void;
+};
+
+type Taking = {
+  hold: Hold | undefined;
+  queue: Queued[];
+  wanted: Claim[];
+  /** The wait that it is granted to. */
+  place?: string | undefined;
+  reason?: string | undefined;
 };
 
 /** What a feature's hold is changed by; the feature slice hands it in. */
@@ -75,24 +84,34 @@ export function createClaims({ ledger, rules, deadlines, loseStale, over, refuse
   async function claim(actor: SessionActor, body: z.output<typeof ClaimBody>, place?: string): Promise<HeldPaths> {
     const own = await rules(actor.projectId);
     const wanted = parseTouches(body.paths, 'paths', own);
-    const { session } = actor;
     return attempt(actor.projectId, () =>
       ledger.change(actor, 'claim', async (tx, at) => {
-        await requireLive(tx, session);
+        await requireLive(tx, actor.session);
         const [hold, queue] = await Promise.all([holdFor(tx, actor, body), queueOf(tx, actor.projectId, own)]);
-        if (!hold) {
-          requireFree(await obstacles(tx, actor.projectId, wanted, session.lineage));
-          if (place === undefined) await requireTurnToExtend(tx, at, queue, wanted, session);
-          else requireTurn(queue, { claims: wanted, featureId: null }, session, place);
-          const granted = grant(tx, at, { session, feature: null, claims: wanted, reason: body.reason });
-          settleWaits(tx, at, queue, session, { claims: wanted, featureId: null, fence: granted.fence });
-          return { fence: granted.fence, featureSlug: null, paths: granted.paths, changed: granted.paths };
-        }
-        const changed = await extend(tx, at, hold, wanted, hold.lineage, (added) => requireTurnToExtend(tx, at, queue, added, session));
-        if (changed.length > 0) at.emit({ type: 'files_claimed', ...featureOf(hold), data: { paths: changed, fence: hold.fence } });
-        return { fence: hold.fence, featureSlug: hold.featureSlug, paths: (await claimsOf(tx, [hold.id])).map(formatClaim), changed };
+        const { id, changed, ...of } = await take(tx, at, actor, { hold, queue, wanted, place, reason: body.reason });
+        return { ...of, paths: (await claimsOf(tx, [id])).map(formatClaim), changed };
       }),
     );
+  }
+
+  /** Claims, within a change, for a hold of the session; without one, for a new ad hoc hold. The session lives. */
+  async function take(
+    tx: Queryable,
+    at: Change,
+    { projectId, session }: SessionActor,
+    { hold, queue, wanted, place, reason }: Taking,
+  ): Promise<{ id: string; fence: number; featureSlug: string | null; changed: string[] }> {
+    if (!hold) {
+      requireFree(await obstacles(tx, projectId, wanted, session.lineage));
+      if (place === undefined) await requireTurnToExtend(tx, at, queue, wanted, session);
+      else requireTurn(queue, { claims: wanted, featureId: null }, session, place);
+      const { id, fence, paths } = grant(tx, at, { session, feature: null, claims: wanted, reason });
+      settleWaits(tx, at, queue, session, { claims: wanted, featureId: null, fence });
+      return { id, fence, featureSlug: null, changed: paths };
+    }
+    const changed = await extend(tx, at, hold, wanted, hold.lineage, (added) => requireTurnToExtend(tx, at, queue, added, session));
+    if (changed.length > 0) at.emit({ type: 'files_claimed', ...featureOf(hold), data: { paths: changed, fence: hold.fence } });
+    return { id: hold.id, fence: hold.fence, featureSlug: hold.featureSlug, changed };
   }
 
   /** Gives paths back; without paths the whole ad hoc hold. What it does not hold is no error: a retry is the same. */
@@ -173,7 +192,7 @@ export function createClaims({ ledger, rules, deadlines, loseStale, over, refuse
     if (freed.length > 0) at.emit({ type: 'files_released', ...brief, data: data(freed.filter((path) => !added.includes(path))) });
   }
 
-  return { attempt, obstaclesOf, claim, release, reshape };
+  return { attempt, obstaclesOf, claim, take, release, reshape };
 }
 
 const featureOf = (hold: Hold) =>

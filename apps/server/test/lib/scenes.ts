@@ -16,6 +16,7 @@ export const verbs = [
   'end',
   'lose',
   'wait',
+  'alloc',
 ] as const;
 export type Verb = (typeof verbs)[number];
 
@@ -225,6 +226,18 @@ export const scenes: Record<Verb, (stage: Stage) => Promise<Scene>> = {
       act: async (idempotencyKey, options) =>
         (await agent.with({ ...options }).joinQueue({ projectId, body: { paths: [`${name}/b/`] } }, { idempotencyKey })).id,
       isDone: ({ waiting, claims }) => waiting.length === 1 && claims.length === 3,
+    };
+  },
+
+  async alloc(stage) {
+    const { projectId, name } = stage;
+    const agent = await session(stage);
+    return {
+      name,
+      sessions: [agent.sessionId],
+      act: async (idempotencyKey, options) =>
+        (await agent.with({ ...options }).allocate({ projectId, body: { kind: 'port' } }, { idempotencyKey })).number,
+      isDone: ({ claims }) => claims.length === 1,
     };
   },
 

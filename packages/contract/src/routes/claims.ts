@@ -87,7 +87,7 @@ export const claimsRoutes = {
   releaseClaims: route({
     method: 'delete',
     path: `${P}/claims`,
-    summary: 'Give ad hoc claims back, or shrink a hold',
+    summary: 'Give ad hoc claims back, allocated ports among them, or shrink a hold',
     body: ReleaseClaimsBody,
     response: HeldPaths,
     errors: ['FENCED', 'SESSION_LOST'],

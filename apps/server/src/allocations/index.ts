@@ -1,0 +1,2 @@
+export { createAllocations } from './allocations.ts';
+export { allocationsRoutes } from './allocations.routes.ts';
