@@ -95,7 +95,7 @@ test('why, stats and claims history tell what happened', async () => {
   await holder.releaseFeature({ projectId, slug: 'auth' });
   await eventually('it is counted', async () => (await nexus(['why', 'src/login.ts'])).out.includes('caused   1 refused'));
   expect((await nexus(['why', 'src/login.ts'])).out).toMatch(/^src\/login\.ts is free\.\nbefore +Lead \(claude, .+\) for auth, released /);
-  expect((await nexus(['claims', 'history', 'src/login.ts'])).out).toMatch(/\n1 +Lead\/claude +\w+ +auth .+ released +src\/\n$/);
+  expect((await nexus(['claims', 'history', 'src/login.ts'])).out).toMatch(/\n1 +Lead\/claude +\w+ +auth .+ released +- +src\/\n$/);
   const stats = await nexus(['stats', '--since', '24h']);
   expect(stats.out).toMatch(/conflicts prevented +1 picks and claims[^]+Hot paths\nPATH[^]+\nsrc\/login\.ts +1 /);
   expect((await nexus(['stats', '--since', 'soon'])).code).toBe(2);
