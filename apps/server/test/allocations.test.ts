@@ -153,6 +153,39 @@ onEachEngineSet('an allocation', (set) => {
     await sound();
   });
 
+  test('who holds a port may wait for paths, keeps both, and loses the place for a path taken elsewhere', async () => {
+    await port(ann);
+    await bob.claim({ projectId, body: { paths: ['src/', 'lib/'] } });
+    const wait = (path: string) => ann.joinQueue({ projectId, body: { paths: [path] } });
+    const state = async (waitId: string) => (await ann.getWait({ projectId, waitId })).state;
+    const first = await wait('src/');
+    expect(first.state).toBe('waiting');
+    // Another port leaves the place; the port and what was waited for are one hold.
+    await port(ann, { name: 'second' });
+    expect(await state(first.id)).toBe('waiting');
+    await bob.releaseClaims({ projectId, body: { paths: ['src/'] } });
+    await eventually('it is granted', async () => (await state(first.id)) === 'granted');
+    expect(new Set((await ann.myClaims({ projectId })).map(({ fence }) => fence)).size).toBe(1);
+    expect(await refusal(wait('lib/'))).toMatchObject({ code: 'WAIT_WHILE_HOLDING' });
+    await ann.releaseClaims({ projectId, body: { paths: ['src/'] } });
+    const second = await wait('lib/');
+    await ann.claim({ projectId, body: { paths: ['docs/'] } });
+    expect(await state(second.id)).toBe('left');
+    await sound();
+  });
+
+  test('for a resource waits only who holds nothing: two that wait for each other’s port would wait for ever', async () => {
+    await port(ann);
+    await port(bob);
+    expect(await refusal(ann.joinQueue({ projectId, body: { paths: ['res:port/3001'] } }))).toMatchObject({ code: 'WAIT_WHILE_HOLDING' });
+    const carl = await terminal(crew.lead, projectId);
+    const wait = await carl.joinQueue({ projectId, body: { paths: ['res:port/3001'] } });
+    expect(wait.state).toBe('waiting');
+    // Taking another while it waits for one leaves the place, as a path would.
+    await port(carl);
+    expect((await carl.getWait({ projectId, waitId: wait.id })).state).toBe('left');
+  });
+
   test('a number is never given again, whatever becomes of who got it, and a counter only grows', async () => {
     expect((await next(ann)).number).toBe(1);
     expect(await next(ann)).toMatchObject({ number: 2, state: 'given', resource: null, fence: null, fresh: true });

@@ -119,4 +119,12 @@ onEachEngineSet('in a project that waits for landing, what is done', (set) => {
     expect(await held()).toEqual(['src/a.ts']);
     await sound();
   });
+
+  test('does not keep its resources: no commit brings those', async () => {
+    await readyFeature(ann, projectId, 'db', ['db.ts', 'res:port/5432']);
+    await ann.pickFeature({ projectId, slug: 'db' });
+    await ann.doneFeature({ projectId, slug: 'db', body: { commit } });
+    expect((await held()).filter((path) => /db|res/.test(path))).toEqual(['db.ts']);
+    await sound();
+  });
 });

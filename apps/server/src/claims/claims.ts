@@ -101,15 +101,20 @@ export function createClaims({ ledger, rules, deadlines, loseStale, over, refuse
     { projectId, session }: SessionActor,
     { hold, queue, wanted, place, reason }: Taking,
   ): Promise<{ id: string; fence: number; featureSlug: string | null; changed: string[] }> {
+    const asked = { claims: wanted, featureId: null };
+    const mayTake = async (added: Claim[]) =>
+      place === undefined ? requireTurnToExtend(tx, at, queue, added, session) : requireTurn(queue, asked, session, place);
+    // Who waits for paths may hold resources, so taking one leaves no such place.
+    const settles = wanted.every(isResource) ? queue.filter(({ claims }) => claims.some(isResource)) : queue;
     if (!hold) {
       requireFree(await obstacles(tx, projectId, wanted, session.lineage));
-      if (place === undefined) await requireTurnToExtend(tx, at, queue, wanted, session);
-      else requireTurn(queue, { claims: wanted, featureId: null }, session, place);
+      await mayTake(wanted);
       const { id, fence, paths } = grant(tx, at, { session, feature: null, claims: wanted, reason });
-      settleWaits(tx, at, queue, session, { claims: wanted, featureId: null, fence });
+      settleWaits(tx, at, settles, session, { ...asked, fence });
       return { id, fence, featureSlug: null, changed: paths };
     }
-    const changed = await extend(tx, at, hold, wanted, hold.lineage, (added) => requireTurnToExtend(tx, at, queue, added, session));
+    const changed = await extend(tx, at, hold, wanted, hold.lineage, mayTake);
+    if (changed.length > 0) settleWaits(tx, at, settles, session, { ...asked, fence: hold.fence });
     if (changed.length > 0) at.emit({ type: 'files_claimed', ...featureOf(hold), data: { paths: changed, fence: hold.fence } });
     return { id: hold.id, fence: hold.fence, featureSlug: hold.featureSlug, changed };
   }
@@ -194,6 +199,8 @@ export function createClaims({ ledger, rules, deadlines, loseStale, over, refuse
 
   return { attempt, obstaclesOf, claim, take, release, reshape };
 }
+
+export const isResource = ({ kind }: Claim): boolean => kind === 'resource';
 
 const featureOf = (hold: Hold) =>
   hold.featureId && hold.featureSlug

@@ -1,5 +1,5 @@
 export { type Checks, createChecks } from './checks.ts';
-export { type Claims, createClaims } from './claims.ts';
+export { type Claims, createClaims, isResource } from './claims.ts';
 export { createIndexFollower, type IndexFollower } from './follow.ts';
 export { endAll, endKnown, excessOf, extend, grant, hasRoom, requireFew, requireFree, shrink } from './holds.ts';
 export { finishedOn, forgetFinished, rememberFinished } from './finished.store.ts';

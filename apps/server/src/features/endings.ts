@@ -1,6 +1,16 @@
 import type { z } from 'zod';
 import type { DoneBody, Feature, HoldActionBody, Undeclared } from '@nexus/contract';
-import { type Claims, claimsOfFeature, endAll, endKnown, grant, lastHoldOf, openHolds, rememberFinished } from '../claims/index.ts';
+import {
+  type Claims,
+  claimsOfFeature,
+  endAll,
+  endKnown,
+  grant,
+  isResource,
+  lastHoldOf,
+  openHolds,
+  rememberFinished,
+} from '../claims/index.ts';
 import type { Database, Queryable } from '../engines/database/database.ts';
 import type { HoldEnd } from '../engines/leases/leases.ts';
 import type { Change, Ledger } from '../ledger/index.ts';
@@ -89,7 +99,8 @@ export function createEndings({ database, ledger, features, claims, rules }: Nee
     ending: Ending,
     undeclared: Undeclared[] = [],
   ): Feature {
-    const kept = ending.landing ? held.filter(({ mode }) => mode === 'write') : [];
+    // No commit brings a resource to the default branch.
+    const kept = ending.landing ? held.filter((claim) => claim.mode === 'write' && !isResource(claim)) : [];
     if (ending.commit !== undefined && kept.length === 0) at.write(rememberFinished(tx, [hold.id], ending.commit));
     const paths = endKnown(tx, at, [hold.id], held, ending.as).get(hold.id) ?? [];
     const isDone = ending.to === 'done';

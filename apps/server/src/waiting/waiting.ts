@@ -5,10 +5,12 @@ import {
   aheadOf,
   claimable,
   type Claims,
+  claimsOf,
   endWait,
   formatTouches,
   type Hold,
   insertWait,
+  isResource,
   obstacles,
   obstaclesAmong,
   openHolds,
@@ -20,7 +22,7 @@ import {
   type WaitRow,
   wantedBy,
 } from '../claims/index.ts';
-import type { Database } from '../engines/database/database.ts';
+import type { Database, Queryable } from '../engines/database/database.ts';
 import type { Features } from '../features/index.ts';
 import type { Ledger } from '../ledger/index.ts';
 import type { Actor, SessionActor } from '../platform/actor.ts';
@@ -46,7 +48,9 @@ type Needs = {
 export function createWaiting({ database, ledger, claims, features, rules, deadlines, drain }: Needs) {
   /**
    * Takes a place, and with it what is free already. Only who holds nothing may wait, so nobody ever holds and waits: there
-   * is no deadlock. Once more for the same is the same place; for something else, the earlier place is left.
+   * is no deadlock. Resources held ad hoc, such as a port, are no obstacle where none is waited for: in a circle everybody
+   * would wait for what another holds, and those hold resources only. Once more for the same is the same place; for
+   * something else, the earlier place is left.
    */
   async function join(actor: SessionActor, body: z.output<typeof JoinQueueBody>): Promise<Wait> {
     const { projectId, session } = actor;
@@ -61,7 +65,8 @@ export function createWaiting({ database, ledger, claims, features, rules, deadl
         if (mine && mine.wait.feature?.id === feature?.id && sameForms(mine, formatTouches(wanted))) return { id: mine.wait.id };
         const family = [...session.lineage, ...(await liveFamily(tx, projectId, session.id)).map((child) => child.id)];
         // What only waits to land is nothing that anybody works on.
-        const holding = (await openHolds(tx, projectId, { sessions: family })).filter(({ landing }) => !landing);
+        const open = (await openHolds(tx, projectId, { sessions: family })).filter(({ landing }) => !landing);
+        const holding = wanted.some(isResource) ? open : await withPaths(tx, open);
         if (holding.length > 0) throw holdsAlready(holding);
         if (mine) endWait(tx, at, mine.wait, 'left');
         const wait = {
@@ -170,6 +175,15 @@ function view(
 
 const sameForms = ({ claims }: Queued, forms: string[]) =>
   JSON.stringify(claims.map(formatClaim).toSorted()) === JSON.stringify(forms.toSorted());
+
+/** Those that stand for a feature, or have more than resources. */
+async function withPaths(tx: Queryable, holds: Hold[]): Promise<Hold[]> {
+  const held = await claimsOf(
+    tx,
+    holds.map(({ id }) => id),
+  );
+  return holds.filter(({ id, featureId }) => featureId !== null || held.some((claim) => claim.holdId === id && !isResource(claim)));
+}
 
 function holdsAlready(holding: Hold[]): AppError {
   const names = holding.map(({ featureSlug, fence }) => featureSlug ?? `ad hoc claims (fence ${fence})`).join(', ');
