@@ -14,6 +14,7 @@ import { addLearnCommands } from './commands/learn.ts';
 import { addKeyCommands } from './commands/key.ts';
 import { addLoginCommands } from './commands/login.ts';
 import { addMessageCommands } from './commands/message.ts';
+import { addPatchCommands } from './commands/patch.ts';
 import { addProjectCommands } from './commands/project.ts';
 import { addRoadmapCommands } from './commands/roadmap.ts';
 import { addSaveCommand } from './commands/save.ts';
@@ -101,6 +102,7 @@ function buildProgram(io: Io, exitWith: (code: number) => void): Command {
   addDecisionCommands(program, run);
   addSearchCommand(program, run);
   addRequestCommands(program, run);
+  addPatchCommands(program, run);
   addSessionCommands(program, run);
   addMessageCommands(program, run);
   addStatusCommand(program, run);

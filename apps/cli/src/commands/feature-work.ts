@@ -5,13 +5,14 @@ import type { Context } from '../context.ts';
 import { checkoutOf, headBody, workOf } from '../finished.ts';
 import { asHolder, dropExport, heldSlug, sessionForChange, tellPicked } from '../held.ts';
 import { orLanded, settleAllLanded } from '../landing.ts';
+import { applyAll, patchesFor, tellLeft } from '../patch/leftover.ts';
 import { orQueue } from '../refactor.ts';
 import { clean } from '../text.ts';
 import { duration, orWait, type WaitOption, waitOption } from '../wait.ts';
 import { writesOf } from '../writes.ts';
 import { examples, laneOption, type Runner, wholeNumber } from './command.ts';
 
-type HoldOptions = { fence?: number; explain?: string };
+type HoldOptions = { applyPatches?: boolean; fence?: number; explain?: string };
 
 /** What moves a feature from hand to hand. */
 export function addFeatureWork(feature: Command, run: Runner): void {
@@ -79,14 +80,19 @@ export function addFeatureWork(feature: Command, run: Runner): void {
       .option('--fence <number>', 'refuse when the hold has another fence', wholeNumber);
     if (verb === 'done')
       command.option('--explain <why>', 'why paths were written that nobody declared; kept, and taken where the project refuses them');
+    if (verb === 'done')
+      command.option('--apply-patches', 'first apply the patches left for its paths that fit; any that is, is to be committed before');
     if (verb === 'cancel') command.argument('<slug>');
     else command.argument('[slug]', 'default: the feature that this session holds');
     examples(command, `nexus feature ${verb} login-form`).action(
       run(async (context, given: string | undefined, options: HoldOptions) => {
         const slug = await heldSlug(context, given);
+        if (options.applyPatches) await applyAll(context, slug);
+        const left = await patchesFor(context, slug);
         const ended = await endHold(context, verb, slug, options);
         await dropExport(context, slug);
         context.out.data(ended, () => `${past} ${clean(slug)}`);
+        tellLeft(context, left);
         for (const warning of ended.warnings ?? []) context.out.warn(clean(warning));
       }),
     );

@@ -1,6 +1,7 @@
 import type { ProjectStatus } from '@nexus/contract';
 import type { Command } from 'commander';
 import type { Output } from '../output.ts';
+import { pathsOf as changedIn, stateOf } from '../patch/found.ts';
 import { clean, fromNow, shortId, table } from '../text.ts';
 import { examples, type Runner } from './command.ts';
 
@@ -20,7 +21,7 @@ export function addStatusCommand(program: Command, run: Runner): void {
 }
 
 function describe(
-  { activeFeatures, interrupted, sessions, claims, waiting, unattended, edits }: ProjectStatus,
+  { activeFeatures, interrupted, sessions, claims, waiting, patches = [], unattended, edits }: ProjectStatus,
   own: string | undefined,
   out: Output,
 ): string {
@@ -59,6 +60,18 @@ function describe(
         [...new Set([...conflicts.map(({ claimedBy }) => claimedBy.engineerName), ...(heldBy ? [heldBy.engineerName] : [])])].join(', ') ||
           '-',
         behind.map((other) => other.engineerName).join(', ') || '-',
+      ]),
+    ),
+    section(
+      out,
+      `Patches (${patches.length}): \`nexus patch show <patch>\``,
+      ['PATCH', 'PATHS', 'FROM', 'SINCE', 'STATE'],
+      patches.map((patch) => [
+        shortId(patch.id),
+        changedIn(patch),
+        `${patch.author.engineerName}/${patch.author.agent}${mark(patch.author.sessionId)}`,
+        fromNow(patch.createdAt),
+        stateOf(patch),
       ]),
     ),
     section(

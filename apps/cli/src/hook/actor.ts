@@ -1,5 +1,5 @@
 import type { Client } from '@nexus/client';
-import type { Heartbeat, Message, OpenHold, Request, Session } from '@nexus/contract';
+import type { Heartbeat, Message, OpenHold, PatchNews, Request, Session } from '@nexus/contract';
 import type { Registration } from '../keeper/protocol.ts';
 import { clean, shortId } from '../text.ts';
 import type { Own } from './own.ts';
@@ -18,7 +18,7 @@ export type Actor = {
   turn: number;
   /** Paths that were denied, and when last: their fate is of interest until they are free. */
   denied: Map<string, { turn: number; holder: string }>;
-  /** What it hears once: of requests and messages, and of a `commit path` to pull first. */
+  /** What it hears once: of requests, messages and patches, and of a `commit path` to pull first. */
   told: Set<string>;
   /** To be told with the next answer that the agent reads. */
   news: string[];
@@ -41,6 +41,7 @@ export type Keeping = {
         holds: OpenHold[];
         requests: Request[];
         messages: Message[];
+        patches: PatchNews[];
         takeLost: () => Heartbeat['lost'];
       }
     | undefined;

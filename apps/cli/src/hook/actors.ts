@@ -7,6 +7,7 @@ import { type Actor, type Keeping, lostNews, replaced } from './actor.ts';
 import type { Caller, HookEvent } from './event.ts';
 import { requestNews } from './asked.ts';
 import { messageNews } from './heard.ts';
+import { patchNews } from './offered.ts';
 import { createOwn } from './own.ts';
 import type { Place, ProjectLink } from './places.ts';
 import type { Project } from './projects.ts';
@@ -51,7 +52,7 @@ export function createActors({ clientFor, keeping, now, log }: ActorNeeds): Acto
     const kept = keeping?.kept(actor.session.id);
     if (kept === undefined) return;
     collectLost(actor, kept.takeLost());
-    actor.news.push(...requestNews(actor, kept.requests), ...messageNews(actor, kept.messages));
+    actor.news.push(...requestNews(actor, kept.requests), ...messageNews(actor, kept.messages), ...patchNews(actor, kept.patches));
     const fences = (holds: OpenHold[]): string =>
       holds
         .map(({ fence }) => fence)

@@ -107,6 +107,7 @@ export function createBeats({ registry, clientFor, drop, beatSeconds, survey, lo
     entry.lost.push(...session.lost);
     // A server of before requests tells none.
     entry.requests = session.requests ?? [];
+    entry.patches = session.patches ?? [];
     entry.messages = [...new Map([...entry.messages, ...(session.messages ?? [])].map((message) => [message.id, message])).values()].slice(
       -MESSAGES_KEPT,
     );

@@ -23,6 +23,7 @@ export function createKeeping({ registry, handle }: { registry: Registry; handle
         holds: entry.beat?.holds ?? [],
         requests: entry.requests,
         messages: entry.messages,
+        patches: entry.patches,
         takeLost: () => entry.lost.splice(0),
       };
     },

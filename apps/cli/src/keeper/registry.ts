@@ -1,4 +1,4 @@
-import type { Heartbeat, Message, OpenHold, Request } from '@nexus/contract';
+import type { Heartbeat, Message, OpenHold, PatchNews, Request } from '@nexus/contract';
 import { z } from 'zod';
 import { readJson, writeJson } from '../files.ts';
 import type { Lease } from './lease-file.ts';
@@ -19,6 +19,8 @@ export type Entry = Registration & {
   requests: Request[];
   /** What was sent to the session, newest last; hooks tell each once. */
   messages: Message[];
+  /** Left for it, and what became of its own, as of the last beat. */
+  patches: PatchNews[];
   /** What is uncommitted in its worktree, not yet told to the server. */
   dirty: DirtyReport | undefined;
   /** Holds that others ended, not yet told to the agent. */
@@ -79,6 +81,7 @@ const fresh = (registration: Registration): Entry => ({
   beat: undefined,
   requests: [],
   messages: [],
+  patches: [],
   dirty: undefined,
   lost: [],
   activity: { edits: 0, denials: 0 },

@@ -12,7 +12,17 @@ const plainly = ['core.hooksPath=/dev/null', 'core.fsmonitor=false', 'core.split
 ]);
 
 /** Git's answer; undefined when it fails. With `index`, that file stands for the user's, which is not touched. */
-export function plumb(dir: string, args: string[], { index, stdin, timeoutMs = 30_000 }: Options = {}): Promise<string | undefined> {
+export async function plumb(dir: string, args: string[], options: Options = {}): Promise<string | undefined> {
+  const { ok, out } = await plumbing(dir, args, options);
+  return ok ? out.toString().replace(/\n$/, '') : undefined;
+}
+
+/** The same, with the bytes as they come, and what git said to people. */
+export function plumbing(
+  dir: string,
+  args: string[],
+  { index, stdin, timeoutMs = 30_000 }: Options = {},
+): Promise<{ ok: boolean; out: Buffer; err: string }> {
   const { GIT_DIR: _dir, GIT_WORK_TREE: _tree, GIT_INDEX_FILE: _index, GIT_PREFIX: _prefix, ...inherited } = process.env;
   const env = {
     ...inherited,
@@ -28,8 +38,8 @@ export function plumb(dir: string, args: string[], { index, stdin, timeoutMs = 3
     const child = execFile(
       'git',
       ['-C', dir, ...plainly, ...args],
-      { timeout: timeoutMs, maxBuffer: 64 * 1024 * 1024, env },
-      (error, stdout) => resolve(error === null ? stdout.replace(/\n$/, '') : undefined),
+      { timeout: timeoutMs, maxBuffer: 64 * 1024 * 1024, env, encoding: 'buffer' },
+      (error, stdout, stderr) => resolve({ ok: error === null, out: stdout, err: stderr.toString().trim() }),
     );
     // Git may have ended without reading.
     child.stdin?.on('error', () => undefined);
