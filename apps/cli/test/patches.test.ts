@@ -150,7 +150,7 @@ onEachEngineSet('nexus patch', (set) => {
       await ann.nexus('claims', 'release');
       await bob.nexus('claims', 'release');
       const both = await Promise.all([ann.nexus('patch', 'apply', id), bob.nexus('patch', 'apply', id)]);
-      expect(both.map(({ code }) => code).toSorted()).toEqual([0, 3]);
+      expect(new Set(both.map(({ code }) => code))).toEqual(new Set([0, 3]));
       const files = [ann, bob].map((checkout) => checkout.read('src/routes.ts'));
       expect(files.toSorted()).toEqual([lines(), text].toSorted());
       const events = (await lead.events({ projectId, query: { after: '0', limit: 1000 } })).items;

@@ -88,7 +88,7 @@ const row = (hold: HeldOnce): string[] => [
   hold.paths.slice(0, 3).join(' ') + (hold.paths.length > 3 ? ` and ${hold.paths.length - 3} more` : ''),
 ];
 
-function describeWhy({ path, heldBy, waiting, requests, patches = [], lastHeld, lastCommit, writtenBy, conflicts }: Why): string {
+function describeWhy({ path, heldBy, waiting, requests, patches, lastHeld, lastCommit, writtenBy, conflicts }: Why): string {
   const name = clean(path);
   const asking = requests.filter(({ state }) => state === 'open');
   return [
@@ -101,7 +101,8 @@ function describeWhy({ path, heldBy, waiting, requests, patches = [], lastHeld, 
       ({ path: wanted, askedBy, askedAt, reason }) =>
         `asks     ${askedBy === null ? 'the project' : `${clean(askedBy.engineerName)} (${clean(askedBy.agent)})`} for ${clean(wanted)}, since ${moment(askedAt)}${reason === null ? '' : `: ${clean(reason)}`}`,
     ),
-    ...patches.map((patch) => `patch    ${titleOf(patch)}${patch.why === null ? '' : `: ${clean(patch.why)}`}`),
+    // A server of before patches tells none.
+    ...(patches ?? []).map((patch) => `patch    ${titleOf(patch)}${patch.why === null ? '' : `: ${clean(patch.why)}`}`),
     lastHeld === null || lastHeld.endedAt === null
       ? 'before   nobody held it'
       : `before   ${clean(lastHeld.engineerName)} (${clean(lastHeld.agent)}, session ${shortId(lastHeld.sessionId)}) for ${clean(lastHeld.featureSlug ?? 'ad hoc work')}, ${lastHeld.endedAs ?? 'ended'} ${moment(lastHeld.endedAt)}`,

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Context } from '../context.ts';
 import { usage } from '../errors.ts';
+import { quoted } from '../hook/say.ts';
 import { quotedBlock, sender } from '../messages.ts';
 import { repositoryPaths } from '../paths.ts';
 import { findPatch, pathsOf, stateOf, titleOf } from '../patch/found.ts';
@@ -179,7 +180,7 @@ function tellFiles({ out }: Context, { paths }: Made, { options, inTheWay, resto
   else if (restored) out.note('The files are as they are at HEAD again.');
   else if (options.from === undefined && options.as === undefined)
     out.note(
-      `Your files still have the change, and a commit would take it along: \`git restore --source=HEAD --staged --worktree -- ${paths.map(clean).join(' ')}\` takes it out (--restore does so at once).`,
+      `Your files still have the change, and a commit would take it along: \`git restore --source=HEAD --staged --worktree -- ${paths.map((path) => quoted(clean(path))).join(' ')}\` takes it out (--restore does so at once).`,
     );
 }
 

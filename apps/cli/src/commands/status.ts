@@ -21,10 +21,12 @@ export function addStatusCommand(program: Command, run: Runner): void {
 }
 
 function describe(
-  { activeFeatures, interrupted, sessions, claims, waiting, patches = [], unattended, edits }: ProjectStatus,
+  { activeFeatures, interrupted, sessions, claims, waiting, patches: offered, unattended, edits }: ProjectStatus,
   own: string | undefined,
   out: Output,
 ): string {
+  // A server of before patches tells none.
+  const patches = offered ?? [];
   const mark = (id: string | undefined): string => (id !== undefined && id === own ? '*' : '');
   const pathsOf = (sessionId: string): number => claims.filter((claim) => claim.sessionId === sessionId).length;
   const sections = [

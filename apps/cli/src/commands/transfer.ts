@@ -29,7 +29,7 @@ export function addTransferCommands(project: Command, run: Runner): void {
       const files = folder ? writeExport(place, data) : [place];
       if (!folder) writeFileSync(place, exportText(data));
       context.out.data({ path: place, files, ...countsOf(data) }, (shown) => `Exported ${told(shown)} to ${place}`);
-      context.out.note('Not in it: members, keys, sessions, holds, checkpoints, messages and events.');
+      context.out.note('Not in it: members, keys, sessions, holds, checkpoints, messages, patches and events.');
     }),
   );
 

@@ -19,10 +19,10 @@ export function fullDenial(conflict: Conflict, holdsFeature: boolean): string {
   const as = clean(heldPath) === path ? '' : ` (held as ${clean(heldPath)})`;
   const next = holdsFeature ? '' : ', `nexus feature pick-next` gives work that is free';
   // Nobody is there to be asked for what only waits to land.
-  const ask = claimedBy.landing
-    ? ''
-    : `; \`nexus request ${quoted(path)}\` asks for it, \`nexus patch create ${quoted(path)} --as <edited copy>\` leaves its holder a small change`;
-  return `${path} is claimed by ${holderName(claimedBy)}${as} since ${clockTime(claimedBy.claimedAt)}, ${until(claimedBy)}. Nothing was written. Other files are not affected${ask}${next}.`;
+  const ask = claimedBy.landing ? '' : `; \`nexus request ${quoted(path)}\` asks for it`;
+  const leave =
+    claimedBy.landing || claimedBy.parked ? '' : `, \`nexus patch create ${quoted(path)} --as <edited copy>\` leaves it a small change`;
+  return `${path} is claimed by ${holderName(claimedBy)}${as} since ${clockTime(claimedBy.claimedAt)}, ${until(claimedBy)}. Nothing was written. Other files are not affected${ask}${leave}${next}.`;
 }
 
 export const shortDenial = ({ filePath, claimedBy }: Conflict): string =>

@@ -60,9 +60,10 @@ export async function takePatch(context: Context, id: string, { byHand = false }
 
 const nothing = (): Prepared => ({ paths: [], before: new Map(), after: new Map() });
 
-/** The server did not take it: then the files must not have it either, unless another of these sessions wrote it here. */
+/** The server refused it: then the files must not have it either, unless another of these sessions wrote it here. */
 async function settled(context: Context, worktree: Worktree, prepared: Prepared, id: string, error: unknown): Promise<unknown> {
-  if (!(error instanceof NexusError)) return error;
+  // Without a word it may have been taken: run again, it is told once more.
+  if (!(error instanceof NexusError) || error.status >= 500) return error;
   const { id: projectId, client } = await context.project();
   const { state } = await client.getPatch({ projectId, patchId: id });
   if (state !== 'applied') await unwrite(worktree, prepared);
