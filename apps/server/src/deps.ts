@@ -154,6 +154,7 @@ export async function createDeps({
     deadlines,
     storeWasAway: index.wasAway,
     ledgerAway: (): boolean => sweep.ledgerAway(),
+    somebodyWaits: (projectId): boolean => drain.somebodyWaits(projectId),
     denied: contention.denied,
     beat: sessions.heartbeat,
   });

@@ -148,6 +148,30 @@ onEachEngineSet('waiting', (set) => {
       expect(await codeOf(waitFor(two, 'a'))).toBe('WAIT_WHILE_HOLDING');
     });
 
+    test('is told to whoever checks what is free, but for those who come before it anyway', async () => {
+      await claim(one, 'x.ts');
+      await claim(three, 'z.ts');
+      await feature('a', 'x.ts', 'lib/', 'z.ts');
+      const check = async (who: Client) =>
+        (await who.checkClaims({ projectId, body: { paths: ['lib/free.ts', 'x.ts', 'elsewhere.ts'] } })).paths.map(({ state, waiting }) => [
+          state,
+          waiting?.map(({ sessionId, featureSlug }) => [sessionId, featureSlug]),
+        ]);
+      expect((await check(three))[0]).toEqual(['free', undefined]);
+      await waitFor(two, 'a');
+      const four = await terminal(crew.member, projectId);
+      expect(await check(four)).toEqual([
+        ['free', [[two.sessionId, 'a']]],
+        ['held', undefined],
+        ['free', undefined],
+      ]);
+      expect(await codeOf(claim(four, 'lib/free.ts'))).toBe('QUEUED_AHEAD');
+      // Who holds what the other waits for may finish, and whose turn it is waits for nobody.
+      expect((await check(three))[0]).toEqual(['free', undefined]);
+      await claim(three, 'lib/free.ts');
+      expect((await check(two))[0]).toEqual(['held', undefined]);
+    });
+
     test('is left by a session that claims something else meanwhile', async () => {
       await claim(one, 'x.ts');
       const wait = await waitForPaths(two, 'x.ts');

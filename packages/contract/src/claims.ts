@@ -41,6 +41,18 @@ export const Check = z
         /** `mine`: this session or an ancestor holds it, strongly enough. `held`: conflicts name by whom. */
         state: z.enum(['free', 'mine', 'held']),
         conflicts: z.array(Conflict),
+        /** Free, but others stand in line for it: they come before this session. */
+        waiting: z
+          .array(
+            z.object({
+              engineerName: z.string(),
+              agent: z.string(),
+              sessionId: z.string(),
+              featureSlug: z.string().nullable(),
+              since: Timestamp,
+            }),
+          )
+          .optional(),
         /** Where `head` was named: commits of the last 30 days that the path was given back at, latest first. */
         finished: z.array(Finished).optional(),
       }),

@@ -2,7 +2,7 @@ import type { Client } from '@nexus/client';
 import type { Check, Claim, HeldPaths } from '@nexus/contract';
 import type { Command } from 'commander';
 import type { z } from 'zod';
-import { describeConflicts } from '../conflicts.ts';
+import { describeConflicts, moment } from '../conflicts.ts';
 import { exitCodes, usage } from '../errors.ts';
 import { checkoutOf, commitOf, headBody, lacking, pullFirst } from '../finished.ts';
 import { asHolder } from '../held.ts';
@@ -156,9 +156,13 @@ const row = (claim: Claim): string[] => [
 ];
 
 function describeCheck({ paths, degraded }: z.infer<typeof Check>): string {
-  const lines = paths.flatMap(({ path, state, conflicts, finished }) => [
+  const lines = paths.flatMap(({ path, state, conflicts, waiting, finished }) => [
     `${state.padEnd(4)}  ${clean(path)}`,
     ...(conflicts.length > 0 ? [describeConflicts(conflicts)] : []),
+    ...(waiting ?? []).map(
+      ({ engineerName, agent, featureSlug, since }) =>
+        `    ${clean(engineerName)} (${clean(agent)}) waits for ${clean(featureSlug ?? 'it')} since ${moment(since)}, and comes first`,
+    ),
     ...(finished ?? []).map((one) => `    ${pullFirst(one)}`),
   ]);
   return [...lines, ...(degraded ? ['(answered from the ledger: the lease store is away)'] : [])].join('\n');

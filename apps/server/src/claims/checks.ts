@@ -10,6 +10,7 @@ import { finishedOn } from './finished.store.ts';
 import { requireFew, requireFree } from './holds.ts';
 import { type HeldClaim, heldClaims, holdByFence, obstacles, obstaclesAmong } from './holds.store.ts';
 import { deadlineOf, toConflict } from './obstruction.ts';
+import { collide, type Queued, queueOf, waitingBefore, wantedBy } from './queue.ts';
 import { parseTouches } from './touches.ts';
 
 export type Checks = ReturnType<typeof createChecks>;
@@ -22,6 +23,8 @@ type Needs = {
   storeWasAway: () => void;
   /** Whether the ledger could not be reached when it was last looked at. */
   ledgerAway: () => boolean;
+  /** Whether somebody waits for something there, as far as this server knows: the queue is not read for each check. */
+  somebodyWaits: (projectId: string) => boolean;
   /** Counts paths that were found held. */
   denied: (projectId: string, paths: Claim[]) => void;
   /** Renews a session; throws its 410 when it is over. */
@@ -29,7 +32,7 @@ type Needs = {
 };
 
 /** Who holds what, asked in passing: nothing here changes anything, and a grant never relies on it. */
-export function createChecks({ database, leases, rules, deadlines, storeWasAway, ledgerAway, denied, beat }: Needs) {
+export function createChecks({ database, leases, rules, deadlines, storeWasAway, ledgerAway, somebodyWaits, denied, beat }: Needs) {
   async function list(projectId: string, of: { sessions?: string[] } = {}): Promise<ClaimView[]> {
     const [held, left] = await Promise.all([heldClaims(database.db, projectId, of), deadlines(projectId)]);
     return held.map((claim) => toView(claim, left));
@@ -54,7 +57,8 @@ export function createChecks({ database, leases, rules, deadlines, storeWasAway,
   async function check(actor: Actor, body: z.output<typeof CheckBody>): Promise<Check> {
     // What the index calls free nobody could claim now.
     if (ledgerAway()) throw unavailable('The database');
-    const wanted = parseEach(body.paths, await rules(actor.projectId));
+    const own = await rules(actor.projectId);
+    const wanted = parseEach(body.paths, own);
     const lineage = actor.session?.lineage ?? [];
     const fromIndex = await leases.check(actor.projectId, wanted, lineage).catch((error: unknown) => {
       if (!(error instanceof LeaseStoreUnavailable)) throw error;
@@ -70,14 +74,29 @@ export function createChecks({ database, leases, rules, deadlines, storeWasAway,
         wanted.filter((_, position) => inWay.has(position)),
       );
     const finished = body.head === undefined ? undefined : await finishedSince(actor.projectId, wanted, body.head);
+    const isFree = (_: Claim, position: number) => !inWay.has(position) && !mine[position];
+    const line = somebodyWaits(actor.projectId) ? await lineFor(actor.projectId, wanted.filter(isFree), lineage, own) : [];
     return {
       paths: wanted.map((claim, position) => {
         const conflicts = inWay.get(position) ?? [];
         const state = conflicts.length > 0 ? ('held' as const) : mine[position] ? ('mine' as const) : ('free' as const);
-        return { path: claim.display, state, conflicts, ...(finished ? { finished: finished[position] ?? [] } : {}) };
+        const waiting = state === 'free' ? line.filter((queued) => collide(wantedBy(queued), { claims: [claim], featureId: null })) : [];
+        return {
+          path: claim.display,
+          state,
+          conflicts,
+          ...(waiting.length > 0 ? { waiting: waiting.map(inLine) } : {}),
+          ...(finished ? { finished: finished[position] ?? [] } : {}),
+        };
       }),
       degraded: fromIndex === undefined,
     };
+  }
+
+  /** Who comes before the acting session for any of these. */
+  async function lineFor(projectId: string, free: Claim[], lineage: string[], own: Rules): Promise<Queued[]> {
+    if (free.length === 0) return [];
+    return waitingBefore(database.db, projectId, await queueOf(database.db, projectId, own), free, lineage);
   }
 
   /** Where each was given back, but at this very commit. What else is in it only a checkout can tell. */
@@ -175,6 +194,14 @@ function parseEach(paths: z.output<typeof CheckBody>['paths'], own: Rules): Clai
   requireFew(claims, 'paths');
   return claims;
 }
+
+const inLine = ({ wait }: Queued) => ({
+  engineerName: wait.engineerName,
+  agent: wait.agent,
+  sessionId: wait.sessionId,
+  featureSlug: wait.feature?.slug ?? null,
+  since: wait.since,
+});
 
 function toView({ claim, grantedAt, hold }: HeldClaim, deadlines: Map<string, number>): ClaimView {
   return {

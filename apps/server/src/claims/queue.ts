@@ -63,17 +63,28 @@ export function requireTurn(queue: Queued[], wanted: Wanted, { lineage }: Sessio
 
 /** The same for one more path: who held something in their way before they came may finish, for they wait for that anyway. */
 export async function requireTurnToExtend(tx: Queryable, at: Change, queue: Queued[], claims: Claim[], { lineage }: SessionRef) {
+  const others = await waitingBefore(tx, at.projectId, queue, claims, lineage);
+  if (others.length > 0) throw queuedAhead(others);
+}
+
+/** Who would have to have theirs first, of those that want any of these. */
+export async function waitingBefore(
+  on: Queryable,
+  projectId: string,
+  queue: Queued[],
+  claims: Claim[],
+  lineage: string[],
+): Promise<Queued[]> {
   const ahead = aheadOf(queue, { claims, featureId: null }, lineage);
-  if (ahead.length === 0) return;
-  const held = await heldClaims(tx, at.projectId, { sessions: lineage });
-  const others = ahead.filter(
+  if (ahead.length === 0) return [];
+  const held = await heldClaims(on, projectId, { sessions: lineage });
+  return ahead.filter(
     ({ wait, claims: waited }) =>
       !held.some(
         ({ claim, grantedAt }) =>
           grantedAt < wait.since && collide({ claims: [claim], featureId: null }, { claims: waited, featureId: null }),
       ),
   );
-  if (others.length > 0) throw queuedAhead(others);
 }
 
 /** A grant settles its session's own waits, for only who holds nothing waits; and whom it overtook has been passed over once more. */

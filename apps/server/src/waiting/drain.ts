@@ -79,7 +79,7 @@ export function createDrain({ database, ledger, claims, pick, rules, membership,
 
   async function all(): Promise<void> {
     const projects = await projectsWaiting(database.db);
-    known.clear();
+    for (const id of known) if (!projects.includes(id)) known.delete(id);
     for (const id of projects) await now(id);
   }
 
@@ -155,6 +155,7 @@ export function createDrain({ database, ledger, claims, pick, rules, membership,
     now,
     soon,
     all,
+    somebodyWaits: (projectId: string): boolean => known.has(projectId),
     /** After a commit: did it let go of anything? */
     after: ({ projectId, index }: Pick<Committed, 'projectId' | 'index'>): void => {
       if (index.claimsEnded.length + index.holdsEnded.length + index.sessionsClosed.length > 0) soon(projectId);
