@@ -7,7 +7,7 @@ import { openPostgres } from './postgres.ts';
 
 const POOL = 4;
 
-describe.skipIf(!canRun('team'))('a Postgres whose connections end', () => {
+describe.skipIf(!canRun('team'))('Postgres, when statements fail and connections end', () => {
   let own: Awaited<ReturnType<typeof createTestDatabase>>;
   let database: Database;
 
@@ -32,6 +32,14 @@ describe.skipIf(!canRun('team'))('a Postgres whose connections end', () => {
       },
       20_000,
     );
+
+  test('a statement that fails after its first rows leaves none of them in the next answer', async () => {
+    const client = postgres(own.url, { max: 1 });
+    await client`select 6 / (3 - i) from generate_series(1, 5) i`.catch(() => undefined);
+    // The driver without its patch answers two empty places before the row.
+    expect([...(await client`select 1 as one`)]).toEqual([{ one: 1 }]);
+    await client.end();
+  });
 
   test('a connection that is kept and whose backend ended refuses each statement, and ends nobody', async () => {
     const client = postgres(own.url, { max: 1, connect_timeout: 5, backoff: () => 0.05 });
