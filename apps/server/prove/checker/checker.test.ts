@@ -48,6 +48,25 @@ test('a refusal after an attempt that nobody answered says little: that attempt 
   expect(checkRegisters([op('a', 'pick', 1, 2, { ...refused, unsure: false }), ...later.slice(1)], known).broken).toHaveLength(1);
 });
 
+test('a hold that a later pick is answered with may have been given to an attempt before', () => {
+  const refused = { ok: false, code: 'INVALID_STATUS_TRANSITION' };
+  const first = op('a', 'pick', 1, 2, { ok: false, code: 'FILE_ALREADY_CLAIMED', unsure: true });
+  const ops = [first, op('b', 'pick', 6, 7, refused), op('a', 'pick', 8, 9, { fence: 4 })];
+  const known = { ...nobody, holds: [{ session: 'a', slug: 'auth', fence: 4 }] };
+  expect(checkRegisters(ops, known).broken).toEqual([]);
+  expect(checkRegisters(ops.slice(1), known).broken).toHaveLength(1);
+});
+
+test('a fence that is not above the one before it breaks it', () => {
+  const ops = (second: number) => [
+    op('a', 'pick', 1, 2, { fence: 2 }),
+    op('a', 'release', 3, 4, {}, 2),
+    op('b', 'pick', 5, 6, { fence: second }),
+  ];
+  expect(checkRegisters(ops(3), nobody).broken).toEqual([]);
+  expect(checkRegisters(ops(2), nobody).broken).toHaveLength(1);
+});
+
 test('two readers hold a path together, a writer beside a reader does not', () => {
   const lock = (session: string, from: number, mode: 'read' | 'write'): Op => ({ ...op(session, 'lock', from, from + 1, {}), mode });
   expect(checkRegisters([lock('a', 1, 'read'), lock('b', 3, 'read')], nobody).broken).toEqual([]);
@@ -72,6 +91,10 @@ test('events tell of paths that two sessions hold at once, and of claims under a
     event(seq, 'files_claimed', session, { fence, paths: [path] });
   expect(checkEvents([claimed(1, 'a', 1, 'src/'), claimed(2, 'b', 2, 'src/a.ts')])).toHaveLength(1);
   expect(checkEvents([claimed(1, 'a', 1, 'ro:src/'), claimed(2, 'b', 2, 'ro:src/a.ts')])).toEqual([]);
+  const strengthened = [claimed(1, 'a', 1, 'ro:a.ts'), claimed(2, 'a', 1, 'a.ts')];
+  const freed = event(3, 'files_released', 'a', { fence: 1, paths: ['a.ts'] });
+  expect(checkEvents([...strengthened, freed, claimed(4, 'b', 2, 'a.ts')])).toEqual([]);
+  expect(checkEvents([...strengthened, claimed(4, 'b', 2, 'a.ts')])).toHaveLength(1);
   const released = [
     event(1, 'feature_claimed', 'a', { fence: 1 }, 'auth'),
     event(2, 'feature_released', 'a', { fence: 1 }, 'auth'),

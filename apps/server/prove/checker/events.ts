@@ -1,6 +1,7 @@
 import type { FeedEvent } from '@nexus/contract';
 import { type Claim, compatible, overlaps, parseClaim } from '@nexus/paths';
 
+/** By node: who claims for write what its hold has for read has it once. */
 type Hold = { session: string; slug: string | null; claims: Map<string, Claim> };
 
 function claimOf(path: string): Claim {
@@ -46,10 +47,10 @@ export function checkEvents(events: FeedEvent[]): string[] {
               broken.push(`event ${seq}: ${path} went to ${session} under ${fence}, while ${holder} held ${held.display} under ${other}`);
           }
         }
-        hold.claims.set(path, claim);
+        hold.claims.set(claim.node, claim);
       }
     }
-    if (type === 'files_released') for (const path of paths) open.get(fence)?.claims.delete(path);
+    if (type === 'files_released') for (const path of paths) open.get(fence)?.claims.delete(claimOf(path).node);
     if (type === 'feature_released' || type === 'feature_completed' || type === 'feature_cancelled') end(fence, paths.length === 0);
     const left = open.get(fence);
     if (type === 'files_released' && left && left.claims.size === 0 && (ended.has(fence) || left.slug === null)) open.delete(fence);

@@ -4,9 +4,10 @@ import { isUnheard, type Op } from './log.ts';
 /** What only the ledger knows: whose session was lost, and every hold there ever was. */
 export type Known = { lost: Set<string>; holds: Array<{ session: string; slug: string; fence: number }> };
 
+/** Free without a session; `fence` is the last one given, for each is given once and they only grow. */
 type Register = { session: string; fence: number };
 type Lock = ReadonlyMap<string, 'read' | 'write'>;
-const FREE: Register = { session: '', fence: 0 };
+const isFree = (state: Register) => state.session === '';
 
 export type Registers = { broken: string[]; calls: number; unknown: number; undecided: number };
 
@@ -24,7 +25,7 @@ export function checkRegisters(ops: Op[], known: Known): Registers {
   for (const [slug, all] of bySlug) {
     const steps = [...all.flatMap((op) => featureCall(op, known)), ...unheardPicks(slug, ops, known)];
     calls += steps.length;
-    const found = linearize<Register>(steps, FREE, ({ session, fence }) => `${session} ${fence}`);
+    const found = linearize<Register>(steps, { session: '', fence: 0 }, ({ session, fence }) => `${session} ${fence}`);
     if (slug !== '') judge(`${slug} was no register`, found);
   }
   const byPath = Map.groupBy(
@@ -53,14 +54,21 @@ const span = (op: Op) => ({
   name: `${op.verb} of ${op.answer?.on ?? op.on} by ${op.session.slice(-6)} at ${Math.round(op.at)}, ${op.answer?.code ?? 'ok'}`,
 });
 
-/** Picks that took place, and whose answer never came: they may be put wherever they fit. */
+/** The hold is given: to whoever finds it free, or whose holder may have been lost by now, for that one is in the end. */
+const given =
+  (session: string, fence: number, lost: Set<string>) =>
+  (state: Register): Register | undefined =>
+    fence > state.fence && (isFree(state) || lost.has(state.session)) ? { session, fence } : undefined;
+
+/**
+ * Picks that took place, and whose answer never came: they may be put wherever they fit. A hold that a later pick was
+ * answered with may stem from one of them as well.
+ */
 function unheardPicks(slug: string, ops: Op[], { holds, lost }: Known): Call<Register>[] {
-  const heard = new Set(ops.flatMap(({ verb, session, answer }) => (verb === 'pick' && answer?.ok ? [`${session} ${answer.fence}`] : [])));
-  const unheard = holds.filter(({ slug: of, session, fence }) => of === slug && !heard.has(`${session} ${fence}`));
-  return unheard.flatMap(({ session, fence }) => {
-    const op = ops.find((each) => each.verb === 'pick' && each.session === session && isUnheard(each));
-    if (!op) return [];
-    return [{ ...span(op), to: Infinity, step: (state) => (state === FREE || lost.has(state.session) ? { session, fence } : undefined) }];
+  const unheard = ops.filter((op) => op.verb === 'pick' && isUnheard(op) && (op.on === null || op.on === slug));
+  return holds.flatMap(({ slug: of, session, fence }) => {
+    const op = of === slug ? unheard.find((each) => each.session === session) : undefined;
+    return op ? [{ ...span(op), to: Infinity, step: given(session, fence, lost) }] : [];
   });
 }
 
@@ -70,15 +78,16 @@ function featureCall(op: Op, { lost }: Known): Call<Register>[] {
   const isMine = (state: Register) => state.session === session && state.fence === fence;
   const place = span(op);
   if (verb === 'pick' && answer?.ok) {
-    // Whoever is lost in the end may have been lost by now.
-    return [{ ...place, step: (state) => (state === FREE || lost.has(state.session) || isMine(state) ? { session, fence } : undefined) }];
+    const gives = given(session, fence, lost);
+    return [{ ...place, step: (state) => (isMine(state) ? state : gives(state)) }];
   }
   if (verb === 'pick') {
     // A refusal for the paths says nothing of this feature; one for its state says that somebody else has it.
     if (answer?.code !== 'INVALID_STATUS_TRANSITION') return [];
-    return [{ ...place, reads: true, step: (state) => (state !== FREE && state.session !== session ? state : undefined) }];
+    return [{ ...place, reads: true, step: (state) => (!isFree(state) && state.session !== session ? state : undefined) }];
   }
-  if (verb === 'release' && (!answer || answer.ok)) return [{ ...place, step: (state) => (isMine(state) ? FREE : undefined) }];
+  if (verb === 'release' && (!answer || answer.ok))
+    return [{ ...place, step: (state) => (isMine(state) ? { session: '', fence } : undefined) }];
   if (verb === 'extend' && answer?.ok) return [{ ...place, reads: true, step: (state) => (isMine(state) ? state : undefined) }];
   // Refused because of the paths, it had the hold; for any other reason it had not, or not any more.
   const hadIt = answer?.code === 'FILE_ALREADY_CLAIMED';

@@ -45,6 +45,9 @@ async function live(): Promise<void> {
   if (!opened || opened instanceof NexusError) return;
   const session = opened.id;
   const life = { over: false, lost: false, greatestGap: 0, lastTry: now() };
+  let told: Array<{ featureSlug: string | null; fence: number }> = [];
+  /** An attempt was not answered: it may take place at any time. */
+  let unheard = false;
 
   /** In turn at each server until one answers: a client that has them all. */
   async function beat() {
@@ -54,7 +57,7 @@ async function live(): Promise<void> {
     for (let turn = 0; turn < clients.length; turn += 1) {
       const client = clients[(from + turn) % clients.length]?.with({ timeout: 500 });
       try {
-        await client?.heartbeat({ projectId, sessionId: session });
+        told = (await client?.heartbeat({ projectId, sessionId: session }))?.holds ?? [];
         return;
       } catch (error) {
         if (error instanceof NexusError && error.status === 500) write({ bug: `heartbeat: ${error.message}` });
@@ -79,7 +82,7 @@ async function live(): Promise<void> {
     let unsure = false;
     const heard = await insist(
       (client) => ask(client.with({ session }), id),
-      () => (unsure = true),
+      () => (unsure = unheard = true),
     );
     if (heard === undefined) return undefined;
     const refusal = heard instanceof NexusError ? heard : undefined;
@@ -99,7 +102,20 @@ async function live(): Promise<void> {
     return refusal ? undefined : { slug: slug ?? '', fence: fence ?? null };
   }
 
+  /** Between its turns it holds no feature that it knows of. */
+  async function giveBack() {
+    told = [];
+    await beat();
+    for (const { featureSlug: on, fence } of told)
+      if (on !== null) {
+        await say({ verb: 'release', on, fence }, (client, idempotencyKey) =>
+          client.releaseFeature({ projectId, slug: on, body: { fence } }, { idempotencyKey }),
+        );
+      }
+  }
+
   while (!stopping && !life.over) {
+    if (unheard) await giveBack();
     if (Math.random() < 0.35) {
       const [path, mode] = [any(orders.locks), Math.random() < 0.5 ? ('read' as const) : ('write' as const)];
       const paths = [{ path, mode }];
