@@ -10,7 +10,7 @@ const options = {
   help: { type: 'boolean' },
 } as const;
 
-/** Runs suites one after another, and prints one line for each. Exit code 1 when a promise was broken, or a planted bug not noticed. */
+/** Runs suites, and prints one line for each. Exit code 1 when a promise was broken, or a planted bug not noticed. */
 async function main(args: string[]): Promise<number> {
   const { values, positionals } = parseArgs({ args, allowPositionals: true, options });
   await startEngines();

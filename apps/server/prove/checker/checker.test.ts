@@ -67,6 +67,17 @@ test('a fence that is not above the one before it breaks it', () => {
   expect(checkRegisters(ops(2), nobody).broken).toHaveLength(1);
 });
 
+test('a release that is said again after it was answered is right as well', () => {
+  const ops = [
+    op('a', 'pick', 1, 2, { fence: 1 }),
+    op('a', 'release', 3, 4, {}, 1),
+    op('b', 'pick', 5, 6, { fence: 2 }),
+    op('a', 'release', 7, 8, {}, 1),
+  ];
+  expect(checkRegisters(ops, nobody).broken).toEqual([]);
+  expect(checkRegisters([...ops.slice(0, 1), ...ops.slice(2)], nobody).broken).toHaveLength(1);
+});
+
 test('two readers hold a path together, a writer beside a reader does not', () => {
   const lock = (session: string, from: number, mode: 'read' | 'write'): Op => ({ ...op(session, 'lock', from, from + 1, {}), mode });
   expect(checkRegisters([lock('a', 1, 'read'), lock('b', 3, 'read')], nobody).broken).toEqual([]);

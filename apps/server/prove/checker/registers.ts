@@ -20,7 +20,10 @@ export function checkRegisters(ops: Op[], known: Known): Registers {
     if (found.is === 'undecided') undecided += 1;
     if (found.is === 'broken') broken.push(`${what}: no order of its calls fits, ${found.stuckAt}`);
   };
-  const ofFeatures = ops.filter(({ verb, answer }) => (verb === 'release' && !answer) || (answer && isAboutFeature(verb)));
+  const ofFeatures = ops.filter((op) => {
+    if (op.verb === 'release') return !isRepeated(op, ops);
+    return op.answer && isAboutFeature(op.verb);
+  });
   const bySlug = Map.groupBy(ofFeatures, ({ on, answer }) => answer?.on ?? on ?? '');
   for (const [slug, all] of bySlug) {
     const steps = [...all.flatMap((op) => featureCall(op, known)), ...unheardPicks(slug, ops, known)];
@@ -42,6 +45,13 @@ export function checkRegisters(ops: Op[], known: Known): Registers {
   }
   return { broken, calls, unknown: ops.filter(({ answer }) => !answer).length, undecided };
 }
+
+/** Its session was told before that this hold is released: to be told so once more says nothing. */
+const isRepeated = ({ session, fence, at }: Op, ops: Op[]) =>
+  ops.some(
+    ({ verb, answer, ...other }) =>
+      verb === 'release' && other.session === session && other.fence === fence && answer?.ok && answer.at <= at,
+  );
 
 const isAboutFeature = (verb: Op['verb']) => verb === 'pick' || verb === 'release' || verb === 'extend';
 

@@ -45,25 +45,27 @@ async function live(): Promise<void> {
   if (!opened || opened instanceof NexusError) return;
   const session = opened.id;
   const life = { over: false, lost: false, greatestGap: 0, lastTry: now() };
-  let told: Array<{ featureSlug: string | null; fence: number }> = [];
   /** An attempt was not answered: it may take place at any time. */
   let unheard = false;
 
-  /** In turn at each server until one answers: a client that has them all. */
-  async function beat() {
+  /** In turn at each server until one answers: a client that has them all. Answers what it holds, as far as it was told. */
+  async function beat(): Promise<Array<{ featureSlug: string | null; fence: number }>> {
     life.greatestGap = Math.max(life.greatestGap, now() - life.lastTry);
     life.lastTry = now();
     const from = Math.floor(Math.random() * clients.length);
     for (let turn = 0; turn < clients.length; turn += 1) {
       const client = clients[(from + turn) % clients.length]?.with({ timeout: 500 });
       try {
-        told = (await client?.heartbeat({ projectId, sessionId: session }))?.holds ?? [];
-        return;
+        return (await client?.heartbeat({ projectId, sessionId: session }))?.holds ?? [];
       } catch (error) {
         if (error instanceof NexusError && error.status === 500) write({ bug: `heartbeat: ${error.message}` });
-        if (error instanceof NexusError && error.code === 'SESSION_LOST') return ended();
+        if (error instanceof NexusError && error.code === 'SESSION_LOST') {
+          ended();
+          break;
+        }
       }
     }
+    return [];
   }
   function ended() {
     life.greatestGap = Math.max(life.greatestGap, now() - life.lastTry);
@@ -104,9 +106,7 @@ async function live(): Promise<void> {
 
   /** Between its turns it holds no feature that it knows of. */
   async function giveBack() {
-    told = [];
-    await beat();
-    for (const { featureSlug: on, fence } of told)
+    for (const { featureSlug: on, fence } of await beat())
       if (on !== null) {
         await say({ verb: 'release', on, fence }, (client, idempotencyKey) =>
           client.releaseFeature({ projectId, slug: on, body: { fence } }, { idempotencyKey }),
