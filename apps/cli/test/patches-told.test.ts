@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Client } from '@nexus/client';
 import { eventually, readyFeature, startServer, type TestServer } from '../../server/test/harness.ts';
+import { type RunGit, runGit } from '../src/hook/dirty.ts';
 import { homeEnv, runHere } from '../src/testing/io.ts';
 import { type Agent, git, type Machine, makeFolder, makeMachine, makeRepository, write } from './lib/hook-world.ts';
 
@@ -64,6 +65,9 @@ async function told(agent: Agent): Promise<string> {
   });
   return text;
 }
+const sessionOf = async ({ sessionId }: Agent): Promise<string> =>
+  (await lead.activeSessions({ projectId })).find(({ session }) => session.agentSessionId === sessionId)?.session.id ?? '';
+
 /** As an agent does whose edit was denied: it edits a copy. */
 async function leave(why: string): Promise<string> {
   write(annRepo, 'dist/a.ts', 'src/a.ts\nfrom ann\n');
@@ -115,6 +119,31 @@ test('when the holder dies, its author is told as well', async () => {
     body: { reason: 'died' },
   });
   expect(await told(ann)).toContain(`\`nexus patch apply ${id}\` claims it`);
+});
+
+test('what came with an answer that was too late is told with the next', async () => {
+  const disk = { slow: true };
+  const run: RunGit = async (dir, args, ms) => {
+    if (disk.slow) await Bun.sleep(2500);
+    return runGit(dir, args, ms);
+  };
+  const slow = makeMachine({ server, client: bob, home: join(folder.dir, 'slow'), run });
+  const cid = slow.agent(benRepo);
+  await cid.start();
+  await bob.claim({ projectId, body: { paths: ['docs/x.md'] } }, { session: `claude:${cid.sessionId}` });
+  write(annRepo, 'dist/x.md', 'new\n');
+  expect((await nexus(ann, 'patch', 'create', 'docs/x.md', '--as', 'dist/x.md')).code).toBe(0);
+  await eventually(
+    'the keeper has it',
+    async () => (await bob.heartbeat({ projectId, sessionId: await sessionOf(cid) })).patches.length > 0,
+  );
+  await Bun.sleep(1500);
+  const late = (await cid.bash('make')).before;
+  expect([late.context, late.notice]).toEqual([undefined, expect.stringContaining('too slow')]);
+  disk.slow = false;
+  await Bun.sleep(1000);
+  expect((await cid.bash('true')).before.context).toContain('to docs/x.md, which this session holds');
+  slow.stop();
 });
 
 test('a no is told with its reason', async () => {

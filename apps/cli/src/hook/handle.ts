@@ -146,6 +146,12 @@ export function createHookHandler(given: HookNeeds): HookHandler {
     };
   };
 
+  /** Nobody heard an answer that came too late: what it had to tell is told with the next one. */
+  const tellAgain = async (event: HookEvent, caller: Caller, { context }: Verdict): Promise<void> => {
+    const place = event.event === 'pre_tool' && context !== undefined ? await places.find(event.cwd, caller.env) : undefined;
+    if (place !== undefined && context !== undefined) actors.known(event, place.link)?.news.unshift(context);
+  };
+
   const lapse = createLapse({ now, places });
   return (event, caller) => {
     const answering = answer(event, caller).catch((error: unknown) => {
@@ -153,7 +159,10 @@ export function createHookHandler(given: HookNeeds): HookHandler {
       return lapse(event, caller, error instanceof Error ? error.message : String(error));
     });
     const ms = Math.min(given.patienceMs ?? Infinity, event.event === 'session_end' ? patience.end : patience.edit);
-    return within(ms, answering, () => lapse(event, caller, 'the server is too slow')).catch(() => ({}));
+    return within(ms, answering, () => {
+      answering.then((verdict) => tellAgain(event, caller, verdict)).catch(() => {});
+      return lapse(event, caller, 'the server is too slow');
+    }).catch(() => ({}));
   };
 }
 
