@@ -65,10 +65,16 @@ onEachEngineSet('knowledge in a repository', (set) => {
     const found = await bob.nexus('search', 'bcript', 'slow');
     expect(found.out).toMatch(/^decision  project  Lead .*\n  Hash with argon2\n  \*?\*?bcrypt[^]*\n\nlearning  project  Lead  #auth/);
     expect(found.err).toContain('"bcript" stands nowhere; looked for bcrypt.');
+    expect(found.err).toContain('By words alone: the server has no embeddings provider (EMBEDDINGS_URL).');
     expect(await ok(bob, 'search', 'password', '--kind', 'spec', '--since', '7d')).toContain('spec  login');
     expect(await bob.nexus('search', 'password', '--until', '1h')).toMatchObject({ code: 0, out: '' });
     expect(await bob.nexus('search', 'x', '--since', 'soon')).toMatchObject({ code: 2 });
-    expect(JSON.parse(await ok(bob, 'search', 'argon2', '--json'))).toMatchObject({ items: [{ kind: 'decision' }], nextCursor: null });
+    expect(JSON.parse(await ok(bob, 'search', 'argon2', '--json'))).toMatchObject({
+      items: [{ kind: 'decision' }],
+      nextCursor: null,
+      mode: 'lexical',
+      lexicalBecause: 'no_provider',
+    });
   });
 
   test('paths are proposed from the spec and the repository, and what can run side by side is told', async () => {

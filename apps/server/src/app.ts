@@ -158,7 +158,7 @@ export function createApp({ deps, connection, closing }: AppOptions): Hono<HttpE
 
 type Get = (path: string, handler: (c: Context<HttpEnv>) => Response | Promise<Response>) => void;
 
-function healthRoutes(get: Get, { health, metrics, config, status, sockets }: Deps) {
+function healthRoutes(get: Get, { health, metrics, config, status, sockets, embedder }: Deps) {
   const live = (path: string) => get(path, (c) => c.json({ status: 'ok' }));
   live('/health');
   live('/api/health/live');
@@ -176,6 +176,7 @@ function healthRoutes(get: Get, { health, metrics, config, status, sockets }: De
     }
     try {
       const totals = await status.totals();
+      if (embedder) metrics.unread.set(await embedder.unread());
       metrics.claims.set(totals.claims);
       metrics.sessions.set(totals.sessions);
       for (const row of totals.features) metrics.features.set({ status: row.status }, row.count);

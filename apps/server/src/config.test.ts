@@ -148,3 +148,23 @@ test('GRACE_SECONDS goes before its older name, and may be 0', () => {
   expect(parseConfig({ LOCK_DELAY_SECONDS: '3' }).leases.graceMs).toBe(3000);
   expect(parseConfig({ LOCK_DELAY_SECONDS: '3', GRACE_SECONDS: '0' }).leases.graceMs).toBe(0);
 });
+
+test('embeddings want an address and a model, and a mistake in the key does not show it', () => {
+  const given = { EMBEDDINGS_URL: 'http://localhost:11434/v1', EMBEDDINGS_MODEL: 'nomic-embed-text' };
+  expect(parseConfig({}).embeddings).toBeUndefined();
+  expect(parseConfig(given).embeddings).toEqual({ url: given.EMBEDDINGS_URL, model: given.EMBEDDINGS_MODEL, apiKey: undefined });
+  expect(parseConfig({ ...given, EMBEDDINGS_API_KEY: 'sk-1' }).embeddings?.apiKey).toBe('sk-1');
+  for (const [env, name] of [
+    [{ EMBEDDINGS_URL: given.EMBEDDINGS_URL }, 'EMBEDDINGS_MODEL'],
+    [{ EMBEDDINGS_MODEL: 'm' }, 'EMBEDDINGS_URL'],
+    [{ EMBEDDINGS_API_KEY: 'sk-1' }, 'EMBEDDINGS_URL'],
+    [{ ...given, EMBEDDINGS_URL: 'localhost:11434' }, 'EMBEDDINGS_URL'],
+    [{ ...given, EMBEDDINGS_URL: 'http://me:secret@host/v1' }, 'EMBEDDINGS_URL'],
+    [{ ...given, EMBEDDINGS_URL: 'http://[/v1' }, 'EMBEDDINGS_URL'],
+    [{ ...given, EMBEDDINGS_API_KEY: 'secret\nX: y' }, 'EMBEDDINGS_API_KEY'],
+  ] as const) {
+    const mistakes = mistakesOf(env);
+    expect([env, mistakes.map((line) => line.split(':')[0])]).toEqual([env, [name]]);
+    expect(mistakes.join()).not.toContain('secret');
+  }
+});

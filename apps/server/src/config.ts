@@ -69,6 +69,16 @@ export const environment = z.object({
   CHECKPOINT_RETENTION_DAYS: z.coerce.number().min(0).max(36_500).default(30),
   CHECKPOINT_RETENTION_COUNT: z.coerce.number().int().min(1).max(1_000_000).default(20),
   MESSAGE_RETENTION_DAYS: z.coerce.number().min(1).max(36_500).default(90),
+  EMBEDDINGS_URL: z
+    .string()
+    .regex(/^https?:\/\/[^\s/@]+(\/\S*)?$/, 'must be an http:// or https:// address, without a name or password in it')
+    .refine((url) => URL.canParse(url), 'is no address')
+    .optional(),
+  EMBEDDINGS_MODEL: z.string().max(200).optional(),
+  EMBEDDINGS_API_KEY: z
+    .string()
+    .regex(/^[\x21-\x7e]+$/, 'must have no spaces and no letters beyond ASCII')
+    .optional(),
   NEXUS_CRASH: z.string().optional(),
   XDG_DATA_HOME: z.string().optional(),
   I_KNOW: flag.default(false),
@@ -100,6 +110,10 @@ export function parseConfig(env: Record<string, string | undefined>) {
     mistakes.push('API_KEY_SALT: is a sample value. `openssl rand -hex 32` makes a real one.');
   if (!loopback && e.REGISTRATION === 'open' && !e.I_KNOW)
     mistakes.push('REGISTRATION: open on a public address lets anyone in. Use invite, or set I_KNOW=true as well.');
+  if (e.EMBEDDINGS_URL && !e.EMBEDDINGS_MODEL)
+    mistakes.push('EMBEDDINGS_MODEL: is required with EMBEDDINGS_URL, for example nomic-embed-text.');
+  if (!e.EMBEDDINGS_URL && (e.EMBEDDINGS_MODEL || e.EMBEDDINGS_API_KEY))
+    mistakes.push('EMBEDDINGS_URL: is required with EMBEDDINGS_MODEL and EMBEDDINGS_API_KEY, for example http://localhost:11434/v1');
   if (mistakes.length > 0) throw new BadConfiguration(mistakes.join('\n'));
 
   // Below 90 s it is a test that wants every lease short.
@@ -153,6 +167,10 @@ export function parseConfig(env: Record<string, string | undefined>) {
     events: { keepDays: e.EVENT_RETENTION_DAYS, keepCount: e.EVENT_RETENTION_COUNT },
     checkpoints: { keepDays: e.CHECKPOINT_RETENTION_DAYS, keepCount: e.CHECKPOINT_RETENTION_COUNT },
     messages: { keepDays: e.MESSAGE_RETENTION_DAYS },
+    embeddings:
+      e.EMBEDDINGS_URL && e.EMBEDDINGS_MODEL
+        ? { url: e.EMBEDDINGS_URL, model: e.EMBEDDINGS_MODEL, apiKey: e.EMBEDDINGS_API_KEY }
+        : undefined,
     crash: e.NEXUS_CRASH,
   };
 }

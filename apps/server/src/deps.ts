@@ -11,6 +11,7 @@ import type { Bus } from './engines/bus/bus.ts';
 import type { Database } from './engines/database/database.ts';
 import { openPglite } from './engines/database/pglite.ts';
 import { openPostgres } from './engines/database/postgres.ts';
+import { createOpenAiEmbeddings } from './engines/embeddings/openai.ts';
 import type { LeaseStore } from './engines/leases/leases.ts';
 import { createMemoryLeases } from './engines/leases/memory.ts';
 import { createRedisLeases } from './engines/leases/redis.ts';
@@ -30,7 +31,7 @@ import { createMessages, createPost } from './messages/index.ts';
 import { createCourier, createPatches } from './patches/index.ts';
 import { createPace, createRequests, type Pace, withdraw } from './requests/index.ts';
 import { createRoadmap } from './roadmap/index.ts';
-import { createSearch } from './search/index.ts';
+import { createEmbedder, createMeaning, createSearch } from './search/index.ts';
 import { createCheckpoints, createSessions, projectsAlive, type Sessions } from './sessions/index.ts';
 import { createHealth, createStatus } from './status/index.ts';
 import { createDrain, createWaiting, type Drain } from './waiting/index.ts';
@@ -48,7 +49,7 @@ export async function openEngines(
   const database =
     config.database.kind === 'postgres'
       ? await openPostgres({ ...config.database, migrations })
-      : await openPglite({ dataDir: config.dataDir, migrations, owner });
+      : await openPglite({ dataDir: config.dataDir, migrations, owner, pgvector: config.embeddings !== undefined });
   const url = config.redisUrl;
   const leases = url
     ? await createRedisLeases({ url, graceMs, maxStepMs, onWarning: (message) => log.warn(message) })
@@ -78,6 +79,9 @@ export async function createDeps({
   const failpoint = createFailpoint({ armed: config.crash, kill: crash });
   const metrics = createMetrics({ version, engines: kinds });
 
+  const embeddings = config.embeddings && createOpenAiEmbeddings(config.embeddings);
+  const embedder = embeddings && createEmbedder({ database, embeddings, log });
+  const meaning = embeddings && embedder && createMeaning({ database, embeddings, embedder, log });
   const index = createIndexFollower({ database, leases, log });
   const feed = createFeed({ database, bus, log });
   const ledger = createLedger({
@@ -86,6 +90,7 @@ export async function createDeps({
     committed: async (change) => {
       await index.follow(change);
       drain.after(change);
+      if (change.events > 0) embedder?.wake();
       if (change.events > 0) feed.committed(change.projectId, change.seq);
     },
   });
@@ -165,7 +170,7 @@ export async function createDeps({
   const pick = createPick({ ...needs, checks, loseAllStale: (projectId) => recovery.loseStale(projectId) });
   const endings = createEndings(needs);
   const roadmap = createRoadmap({ database, ledger });
-  const search = createSearch({ database });
+  const search = createSearch({ database, meaning });
   const learnings = createLearnings(needs);
   const decisions = createDecisions(needs);
   const transfer = createTransfer({ database, ledger, projects });
@@ -249,6 +254,7 @@ export async function createDeps({
     endings,
     roadmap,
     search,
+    embedder,
     learnings,
     transfer,
     decisions,
@@ -277,11 +283,13 @@ export async function createDeps({
       }
       sweep.start();
       health.serving();
-      void catchUp.run();
+      embedder?.start();
+      void catchUp.run().then(() => embedder?.wake());
     },
     async stop() {
       health.draining();
       catchUp.stop();
+      await embedder?.stop();
       await sweep.stop();
       await drain.stop();
       await contention.flush();

@@ -59,7 +59,11 @@ export async function startServer(
   const engines =
     set === 'team'
       ? await openEngines(config, { migrations, log, owner: 'a test' })
-      : { database: await memoryDatabase(), leases: createMemoryLeases({ graceMs, maxStepMs }), bus: createMemoryBus() };
+      : {
+          database: await memoryDatabase({ pgvector: config.embeddings !== undefined }),
+          leases: createMemoryLeases({ graceMs, maxStepMs }),
+          bus: createMemoryBus(),
+        };
   const deps = await createDeps({ config, engines, log, version: '0.0.0-test', crash: () => undefined });
   const server = await serve(deps);
   const anonymous = createClient({ server: server.url });
@@ -107,13 +111,13 @@ export async function readyFeature(client: Client, projectId: string, slug: stri
 }
 
 /** PGlite's first boot takes seconds; from a dump of an empty, migrated one it takes a tenth. */
-async function memoryDatabase() {
+export async function memoryDatabase({ pgvector = false } = {}) {
   const hash = createHash('sha256');
   for (const file of readdirSync(migrations).sort()) if (file.endsWith('.sql')) hash.update(readFileSync(join(migrations, file)));
   const folder = join(root, '.cache', 'pglite');
   const file = join(folder, `${hash.digest('hex').slice(0, 16)}.tar`);
-  if (existsSync(file)) return openPglite({ dataDir: undefined, migrations, dump: new Blob([readFileSync(file)]) });
-  const database = await openPglite({ dataDir: undefined, migrations });
+  if (existsSync(file)) return openPglite({ dataDir: undefined, migrations, pgvector, dump: new Blob([readFileSync(file)]) });
+  const database = await openPglite({ dataDir: undefined, migrations, pgvector });
   mkdirSync(folder, { recursive: true });
   const part = `${file}.${process.pid}`;
   writeFileSync(part, Buffer.from(await (await database.client.dumpDataDir('none')).arrayBuffer()));

@@ -1,4 +1,4 @@
-import { type SearchHit, type SearchKind, searchKinds } from '@nexus/contract';
+import { type LexicalBecause, type SearchHit, type SearchKind, searchKinds } from '@nexus/contract';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { moment } from '../conflicts.ts';
 import type { Output } from '../output.ts';
@@ -40,11 +40,18 @@ export function addSearchCommand(program: Command, run: Runner): void {
       out.data(page, ({ items }) => items.map((hit) => describe(hit, out)).join('\n\n'));
       for (const { word, instead } of page.corrections)
         out.note(`"${clean(word)}" stands nowhere; looked for ${instead.map(clean).join(', ')}.`);
+      if (page.lexicalBecause !== null) out.note(`By words alone: ${because[page.lexicalBecause]}.`);
       if (page.items.length === 0) out.note('Nothing found. Try fewer or other words.');
       if (page.nextCursor !== null) out.note(`More: add --cursor ${page.nextCursor}`);
     }),
   );
 }
+
+const because: Record<LexicalBecause, string> = {
+  no_provider: 'the server has no embeddings provider (EMBEDDINGS_URL)',
+  provider_away: 'the embeddings provider gave no answer',
+  catching_up: 'the embeddings provider has yet to read what is here',
+};
 
 const units = { h: 3_600_000, d: 86_400_000, w: 604_800_000 };
 

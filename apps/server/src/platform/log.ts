@@ -11,7 +11,7 @@ export function createLog({ level, write }: { level: string; write: (line: strin
       level,
       base: null,
       timestamp: pino.stdTimeFunctions.isoTime,
-      redact: ['req.headers.authorization', '*.apiKey', '*.token', 'DATABASE_URL', 'REDIS_URL'],
+      redact: ['req.headers.authorization', '*.apiKey', '*.token', 'DATABASE_URL', 'REDIS_URL', 'EMBEDDINGS_API_KEY'],
     },
     { write: (line: string) => write(line.replace(keyPattern, '$1***')) },
   );

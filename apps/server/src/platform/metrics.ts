@@ -23,10 +23,11 @@ export function createMetrics({ version, engines }: { version: string; engines: 
   const features = new Gauge({ name: 'nexus_features', help: 'Features by status', labelNames: ['status'], registers });
   const sockets = new Gauge({ name: 'nexus_ws_connections', help: 'Open WebSockets', registers });
   const lost = new Counter({ name: 'nexus_session_losses_total', help: 'Sessions lost', registers });
+  const unread = new Gauge({ name: 'nexus_search_unread', help: 'Texts that the embeddings provider has yet to read', registers });
   new Gauge({ name: 'nexus_build_info', help: 'Version and engines', labelNames: ['version', 'database', 'leases', 'bus'], registers }).set(
     { version, ...engines },
     1,
   );
   collectDefaultMetrics({ register: registry });
-  return { registry, requests, duration, errors, claims, sessions, features, sockets, lost };
+  return { registry, requests, duration, errors, claims, sessions, features, sockets, lost, unread };
 }

@@ -1,4 +1,4 @@
-import { sql } from 'drizzle-orm';
+import { sql, type SQL } from 'drizzle-orm';
 import type { SearchKind } from '@nexus/contract';
 import type { Queryable } from '../engines/database/database.ts';
 import { fragmentsOf, piecesOf, spellingsIn } from './words.ts';
@@ -21,6 +21,14 @@ export type Entry = {
 
 /** A tsvector has at most 1 MB; what is further back than this finds nobody's interest. */
 const READ = 64 * 1024;
+
+/** Of what a provider of embeddings reads of an entry `e`. */
+export const hashOf: SQL = sql`md5(e.title || E'\n' || e.body)`;
+
+/** The row of a text that says something else now waits to be read again, and is near nothing until then. */
+export const unlessUnchanged: SQL = sql`on conflict (kind, id) do update
+  set hash = excluded.hash, readers = excluded.readers, model = '', dims = 0, vector = null, signs = null
+  where search_vectors.hash <> excluded.hash or search_vectors.readers is distinct from excluded.readers`;
 
 /** The word that stands for a project in each of its entries; no text makes one like it. */
 export const projectWord = (projectId: string): string => `=${projectId}`;
@@ -61,6 +69,11 @@ export async function indexEntries(tx: Queryable, projectId: string, entries: En
       select kind, id, ${projectId}::uuid, "featureId", "engineerId", author, title, body, tags, readers, replaced, terms, coalesce(at, now()) from made
       on conflict (kind, id) do update set feature_id = excluded.feature_id, title = excluded.title, body = excluded.body,
         tags = excluded.tags, readers = excluded.readers, replaced = excluded.replaced, terms = excluded.terms, at = excluded.at
+      returning kind, id, project_id, readers, title, body
+    ), unread as (
+      insert into search_vectors (kind, id, project_id, readers, hash)
+      select e.kind, e.id, e.project_id, e.readers, ${hashOf} from entry e
+      ${unlessUnchanged}
     ), change as (
       select lexeme as word, sum(n)::int as n from (
         select t.lexeme, 1 as n from made, unnest(made.terms) t

@@ -1,5 +1,5 @@
 import { sql, type SQL } from 'drizzle-orm';
-import type { SearchHit, SearchKind } from '@nexus/contract';
+import { type SearchHit, type SearchKind, searchKinds } from '@nexus/contract';
 import { type Queryable, rows } from '../engines/database/database.ts';
 import { fragmentPrefix, projectWord } from './index.store.ts';
 import { FOUND, passage } from './passage.ts';
@@ -57,11 +57,24 @@ export type Reader = { projectId: string; engineerId: string };
 const quoted = (word: string) => `'${word.replaceAll('\\', '\\\\').replaceAll("'", "''")}'`;
 const any = (words: string[], label = '') => words.map((word) => quoted(word) + label).join(' | ');
 
-function conditions({ projectId, engineerId }: Reader, { kind, feature, tag, engineer, since, until }: Filters): SQL {
+const all = (parts: Array<SQL | string | undefined>): SQL =>
+  sql.join(
+    parts.filter((part) => part !== undefined && part !== ''),
+    sql` and `,
+  );
+
+/** What a reader may find of what they ask for. */
+export const conditions = (reader: Reader, filters: Filters): SQL =>
+  all([
+    sql`e.project_id = ${reader.projectId}`,
+    sql`(e.readers is null or ${reader.engineerId}::uuid = any(e.readers))`,
+    filters.kind && sql`e.kind = ${filters.kind}`,
+    narrowing(reader, filters),
+  ]);
+
+/** The filters for which an entry itself has to be looked at; undefined without any. */
+export function narrowing({ projectId }: Reader, { feature, tag, engineer, since, until }: Filters): SQL | undefined {
   const parts = [
-    sql`e.project_id = ${projectId}`,
-    sql`(e.readers is null or ${engineerId}::uuid = any(e.readers))`,
-    kind && sql`e.kind = ${kind}`,
     feature && sql`e.feature_id = (select id from features where project_id = ${projectId} and slug = ${feature})`,
     tag && sql`e.tags ? ${tag}`,
     engineer &&
@@ -70,10 +83,7 @@ function conditions({ projectId, engineerId }: Reader, { kind, feature, tag, eng
     since && sql`e.at >= ${since}::timestamptz`,
     until && sql`e.at < ${until}::timestamptz`,
   ];
-  return sql.join(
-    parts.filter((part) => part !== undefined && part !== ''),
-    sql` and `,
-  );
+  return parts.some((part) => part !== undefined && part !== '') ? all(parts) : undefined;
 }
 
 /**
@@ -100,40 +110,78 @@ function candidates(projectId: string, terms: Term[], where: SQL): SQL {
 
 export type Position = { score: number; id: string };
 type Raw = Omit<SearchHit, 'createdAt'> & { at: string };
+type Wanted = {
+  terms: Term[];
+  filters: Filters;
+  from: Position | undefined;
+  limit: number;
+  /** These were shown already. */
+  except?: string[];
+};
 
 /**
  * The best of what fits, best first, after the one at `from`. A term counts by how rare it is, half as much again in a
  * title or tag; long texts have more by chance, and what was replaced counts half.
  */
-export async function searchEntriesFor(
-  on: Queryable,
-  reader: Reader,
-  { terms, filters, from, limit }: { terms: Term[]; filters: Filters; from: Position | undefined; limit: number },
-): Promise<SearchHit[]> {
+function best(reader: Reader, { terms, filters, from, limit, except = [] }: Wanted): SQL {
   const counts = terms.map(
     ({ words, weight }) =>
       sql`case when c.terms @@ ${any(words, ':A')}::tsquery then ${weight * 1.5}::float8 when c.terms @@ ${any(words)}::tsquery then ${weight}::float8 else 0 end`,
   );
-  const found = await rows<Raw>(
-    on,
-    sql`with scored as materialized (
-          select c.*, ((${sql.join(counts, sql` + `)}) / (1 + 0.15::float8 * ln(1 + length(c.terms)::float8 / 50)) * case when c.replaced then 0.5::float8 else 1 end) as score
-          from ${candidates(reader.projectId, terms, conditions(reader, filters))} c
-        ), best as (
-          select * from scored where score > 0 ${from ? sql`and (score, id) < (${from.score}::float8, ${from.id}::uuid)` : sql``}
-          order by score desc, id desc limit ${limit}
-        )
-        select b.kind, b.id, f.id as "featureId", f.slug as "featureSlug", b.engineer_id as "engineerId",
-          coalesce(b.author->>'name', g.name) as "engineerName", b.title, b.tags, b.replaced, b.score, b.at,
-          ts_headline('english', translate(left(b.body, ${READ}), ${FOUND.from + FOUND.to}, ''),
-            ${any(terms.flatMap(({ words }) => words))}::tsquery, ${`HighlightAll=true, StartSel=${FOUND.from}, StopSel=${FOUND.to}`}) as snippet
-        from best b left join features f on f.id = b.feature_id join engineers g on g.id = b.engineer_id
-        order by b.score desc, b.id desc`,
-  );
-  return found.map(({ at, ...hit }) => ({
-    ...hit,
-    snippet: passage(hit.snippet),
-    score: Number(hit.score),
-    createdAt: new Date(at).toISOString(),
-  }));
+  return sql`
+    scored as materialized (
+      select c.*, ((${sql.join(counts, sql` + `)}) / (1 + 0.15::float8 * ln(1 + length(c.terms)::float8 / 50)) * case when c.replaced then 0.5::float8 else 1 end) as score
+      from ${candidates(reader.projectId, terms, conditions(reader, filters))} c
+    ), best as (
+      select * from scored where score > 0 ${from ? sql`and (score, id) < (${from.score}::float8, ${from.id}::uuid)` : sql``}
+        ${except.length > 0 ? sql`and id <> all(${sql.param(except)}::uuid[])` : sql``}
+      order by score desc, id desc limit ${limit}
+    )`;
 }
+
+/** Only which, and how well they fit: without the passages, which cost the most. */
+export async function rankEntries(on: Queryable, reader: Reader, wanted: Wanted): Promise<Position[]> {
+  if (wanted.terms.length === 0) return [];
+  const found = await rows<Position>(on, sql`with ${best(reader, wanted)} select id, score from best order by score desc, id desc`);
+  return found.map(({ id, score }) => ({ id, score: Number(score) }));
+}
+
+export async function searchEntriesFor(on: Queryable, reader: Reader, wanted: Wanted): Promise<SearchHit[]> {
+  if (wanted.terms.length === 0) return [];
+  return (await rows<Raw>(on, sql`with ${best(reader, wanted)} ${shown(wanted.terms)} order by b.score desc, b.id desc`)).map(hit);
+}
+
+/** Which of these there are, for this reader and these filters, in the order in which they are named. */
+export async function stillFound(on: Queryable, reader: Reader, filters: Filters, ids: string[]): Promise<string[]> {
+  if (ids.length === 0) return [];
+  const found = await rows<{ id: string }>(
+    on,
+    sql`select e.id from search_entries e where ${among(ids)} and ${conditions(reader, filters)}`,
+  );
+  const there = new Set(found.map(({ id }) => id));
+  return ids.filter((id) => there.has(id));
+}
+
+/** Those named that the reader may find, in no order and without a score. */
+export async function entriesNamed(on: Queryable, reader: Reader, terms: Term[], ids: string[]): Promise<SearchHit[]> {
+  if (ids.length === 0) return [];
+  const named = sql`best as (select e.*, 0 as score from search_entries e where ${among(ids)} and ${conditions(reader, {})})`;
+  return (await rows<Raw>(on, sql`with ${named} ${shown(terms)}`)).map(hit);
+}
+
+/** With every kind, for the key begins with that. */
+const among = (ids: string[]) => sql`e.kind = any(${sql.param([...searchKinds])}::text[]) and e.id = any(${sql.param(ids)}::uuid[])`;
+
+const shown = (terms: Term[]) => sql`
+  select b.kind, b.id, f.id as "featureId", f.slug as "featureSlug", b.engineer_id as "engineerId",
+    coalesce(b.author->>'name', g.name) as "engineerName", b.title, b.tags, b.replaced, b.score, b.at,
+    ts_headline('english', translate(left(b.body, ${READ}), ${FOUND.from + FOUND.to}, ''),
+      ${any(terms.flatMap(({ words }) => words))}::tsquery, ${`HighlightAll=true, StartSel=${FOUND.from}, StopSel=${FOUND.to}`}) as snippet
+  from best b left join features f on f.id = b.feature_id join engineers g on g.id = b.engineer_id`;
+
+const hit = ({ at, ...row }: Raw): SearchHit => ({
+  ...row,
+  snippet: passage(row.snippet),
+  score: Number(row.score),
+  createdAt: new Date(at).toISOString(),
+});

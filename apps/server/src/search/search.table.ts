@@ -1,9 +1,23 @@
 import { searchKinds } from '@nexus/contract';
-import { boolean, customType, index, integer, jsonb, pgTable, primaryKey, text, timestamp, uuid } from 'drizzle-orm/pg-core';
+import {
+  boolean,
+  customType,
+  foreignKey,
+  index,
+  integer,
+  jsonb,
+  pgTable,
+  primaryKey,
+  real,
+  text,
+  timestamp,
+  uuid,
+} from 'drizzle-orm/pg-core';
 import { projects } from '../projects/projects.table.ts';
 
 const at = (name: string) => timestamp(name, { withTimezone: true, precision: 3 });
 const tsvector = customType<{ data: string }>({ dataType: () => 'tsvector' });
+const bits = customType<{ data: string }>({ dataType: () => 'bit varying' });
 /** Compared by bytes, so that words with one beginning stand together, wherever the database was made. */
 const word = customType<{ data: string }>({ dataType: () => 'text collate "C"' });
 
@@ -63,4 +77,36 @@ export const searchSpellings = pgTable(
     fragments: text('fragments').array().notNull(),
   },
   (t) => [primaryKey({ columns: [t.projectId, t.spelling] }), index('search_spellings_fragments').using('gin', t.fragments)],
+);
+
+/**
+ * What each entry means, as the provider of embeddings sees it. The row is written with the entry, and says by `dims` 0 and
+ * no model that the provider has not read it; that is done later, beside everything else. No type here needs pgvector,
+ * which a database may lack: `real[]` is cast to its vector where it is there.
+ */
+export const searchVectors = pgTable(
+  'search_vectors',
+  {
+    kind: text('kind', { enum: searchKinds }).notNull(),
+    id: uuid('id').notNull(),
+    projectId: uuid('project_id').notNull(),
+    /** As in the entry, which is wide: to read 100,000 of them takes three times as long as these rows. */
+    readers: uuid('readers').array(),
+    /** Of the entry's text: what was read when it said something else is not kept. */
+    hash: text('hash').notNull(),
+    model: text('model').notNull().default(''),
+    /** How many numbers the vector has; 0 with a model: it will not read this text. */
+    dims: integer('dims').notNull().default(0),
+    vector: real('vector').array(),
+    /** Of each number whether it is above 0: a hundredth of the size of the vector, and enough to find what may be near. */
+    signs: bits('signs'),
+  },
+  (t) => [
+    primaryKey({ columns: [t.kind, t.id] }),
+    foreignKey({ columns: [t.kind, t.id], foreignColumns: [searchEntries.kind, searchEntries.id], name: 'search_vectors_entry' }).onDelete(
+      'cascade',
+    ),
+    index('search_vectors_project').on(t.projectId),
+    index('search_vectors_model').on(t.model, t.dims),
+  ],
 );

@@ -1,9 +1,11 @@
-import { isStorable, type SearchPage, type SearchQuery } from '@nexus/contract';
+import { type LexicalBecause, lexicalBecause, isStorable, type SearchPage, type SearchQuery } from '@nexus/contract';
 import { z } from 'zod';
 import type { Database } from '../engines/database/database.ts';
 import type { Actor } from '../platform/actor.ts';
 import { decodeCursor, paged } from '../platform/cursor.ts';
-import { longerWords, readQuery, searchEntriesFor, similarWords, type Term } from './search.store.ts';
+import { createBoth, Both } from './both.ts';
+import type { Meaning } from './meaning.ts';
+import { type Filters, longerWords, readQuery, type Reader, searchEntriesFor, similarWords, type Term } from './search.store.ts';
 import { nearest, piecesOf, type Spelling } from './words.ts';
 
 export type Search = ReturnType<typeof createSearch>;
@@ -17,33 +19,68 @@ const GUESS = 0.7;
 
 /** A lexeme has at most 2 KB. */
 const Word = z.string().min(1).max(500).refine(isStorable);
-const Position = z.object({
-  terms: z
-    .array(z.object({ words: z.array(Word).min(1).max(8), docs: z.number(), weight: z.number().min(0).max(100) }))
-    .min(1)
-    .max(TERMS),
+const Terms = z.array(z.object({ words: z.array(Word).min(1).max(8), docs: z.number(), weight: z.number().min(0).max(100) })).max(TERMS);
+const ByWords = z.object({
+  terms: Terms.min(1),
   score: z.number().min(0).max(1e6),
   id: z.guid(),
+  because: z.enum(lexicalBecause).default('no_provider'),
 });
+const Position = z.union([ByWords, Both.extend({ terms: Terms })]);
 
-/** One query over all that is written in a project. PostgreSQL finds and stems; how rare a word is comes from our own count. */
-export function createSearch({ database }: { database: Database }) {
+/**
+ * One query over all that is written in a project. PostgreSQL finds and stems; how rare a word is comes from our own count;
+ * what means the same in other words is found through `meaning`, where there is a provider of embeddings.
+ */
+export function createSearch({ database, meaning }: { database: Database; meaning: Meaning | undefined }) {
   const { db } = database;
+  const both = createBoth({ database });
 
   /** Finds nothing that was written to others only. */
   async function search(
     { projectId, engineer }: Pick<Actor, 'projectId' | 'engineer'>,
     query: z.output<typeof SearchQuery>,
   ): Promise<SearchPage> {
-    const { q, limit, cursor, since, until, ...filters } = query;
-    // The pages of one search weigh alike, whatever is written meanwhile: so the cursor carries the weights.
-    const from = cursor === undefined ? undefined : decodeCursor(cursor, Position);
-    const { terms, corrections } = from ? { terms: from.terms, corrections: [] } : await understand(projectId, q);
-    if (terms.length === 0) return { items: [], nextCursor: null, hasMore: false, corrections };
+    const { q, limit, cursor, since, until, ...others } = query;
+    const reader = { projectId, engineerId: engineer.id };
     const time = (at: string | undefined) => at && new Date(at).toISOString();
-    const all = { ...filters, since: time(since), until: time(until) };
-    const found = await searchEntriesFor(db, { projectId, engineerId: engineer.id }, { terms, filters: all, from, limit: limit + 1 });
-    return { ...paged(found, limit, ({ score, id }) => ({ terms, score, id })), corrections };
+    const filters = { ...others, since: time(since), until: time(until) };
+    if (cursor !== undefined) {
+      // The pages of one search weigh alike, whatever is written meanwhile: so the cursor carries the weights.
+      const from = decodeCursor(cursor, Position);
+      if ('head' in from)
+        return { ...(await both.page(reader, filters, from, limit)), corrections: [], mode: 'hybrid', lexicalBecause: null };
+      return byWords(reader, filters, { ...from, from, corrections: [] }, limit);
+    }
+    const [{ terms, corrections }, vector] = await Promise.all([understand(projectId, q), meaning?.read(q)]);
+    const near = meaning && vector ? await meaning.nearest(reader, vector, filters) : undefined;
+    if (!Array.isArray(near)) {
+      const because = near ?? (meaning ? 'provider_away' : 'no_provider');
+      return byWords(reader, filters, { terms, corrections, because, from: undefined }, limit);
+    }
+    const from = await both.start(reader, filters, terms, near);
+    return { ...(await both.page(reader, filters, from, limit)), corrections, mode: 'hybrid', lexicalBecause: null };
+  }
+
+  async function byWords(
+    reader: Reader,
+    filters: Filters,
+    {
+      terms,
+      from,
+      because,
+      corrections,
+    }: {
+      terms: Term[];
+      from: { score: number; id: string } | undefined;
+      because: LexicalBecause;
+      corrections: SearchPage['corrections'];
+    },
+    limit: number,
+  ): Promise<SearchPage> {
+    const found = await searchEntriesFor(db, reader, { terms, filters, from, limit: limit + 1 });
+    const page = paged(found, limit, ({ score, id }) => ({ terms, score, id, because }));
+    return { ...page, corrections, mode: 'lexical', lexicalBecause: because };
   }
 
   /** What to look for. A word that stands nowhere is completed, or else taken for a slip. */
