@@ -4,6 +4,7 @@ import type { TeamEngines } from '../lib/engines.ts';
 import { readNotes, readQuestions } from '../lib/notes.ts';
 import { sendLoad, startServer } from '../lib/processes.ts';
 import { makeProject } from '../lib/project.ts';
+import { startStandIn } from '../lib/stand-in.ts';
 import type { Context, Measured, Row } from '../lib/row.ts';
 
 const recallGoal = 0.85;
@@ -15,32 +16,47 @@ const connections = 8;
 export const search: Row = { name: 'search', about: 'answers found among the first five; the time of a search in a big project', run };
 
 async function run(context: Context): Promise<Measured[]> {
-  return [await recall(context), await speed(context)];
+  const { EMBEDDINGS_URL = '', EMBEDDINGS_MODEL = '', EMBEDDINGS_API_KEY = '' } = process.env;
+  const byMeaning = EMBEDDINGS_URL ? [await recall(context, { EMBEDDINGS_URL, EMBEDDINGS_MODEL, EMBEDDINGS_API_KEY })] : [];
+  if (!EMBEDDINGS_URL) context.note('search: recall by meaning: not measured, for EMBEDDINGS_URL names no provider');
+  const standIn = startStandIn();
+  try {
+    const made = { EMBEDDINGS_URL: standIn.url, EMBEDDINGS_MODEL: 'made-up' };
+    return [await recall(context), ...byMeaning, await speed(context), await speed(context, made)];
+  } finally {
+    await standIn.stop();
+  }
 }
+
+/** What names a provider of embeddings to a server. */
+type Provider = { EMBEDDINGS_URL: string; EMBEDDINGS_MODEL: string; EMBEDDINGS_API_KEY?: string };
 
 const environment = async ({ engines, team }: Context, name: string): Promise<{ DATABASE_URL?: string; REDIS_URL?: string }> =>
   engines === 'team' && team ? { DATABASE_URL: await team.database(name), REDIS_URL: team.redisUrl } : {};
 
 /** How many of the notes that answer a question are among the first five hits; the mean over all questions. */
-async function recall(context: Context): Promise<Measured> {
-  const server = await startServer({ ...(await environment(context, 'recall')), LIMIT_WRITE: '0', LIMIT_READ: '0' }, context.bunArgs);
+async function recall(context: Context, provider?: Provider): Promise<Measured> {
+  const env = { ...(await environment(context, provider ? 'recall_hybrid' : 'recall')), ...provider, LIMIT_WRITE: '0', LIMIT_READ: '0' };
+  const server = await startServer(env, context.bunArgs);
   try {
     const { projectId, apiKey } = await makeProject(server.url, 0);
     const client = createClient({ server: server.url, apiKey });
     const names = new Map<string, string>();
     for (const { name, text } of readNotes()) names.set((await client.addNote({ projectId, body: { content: text } })).id, name);
+    if (provider) await allRead(server.url);
     const questions = readQuestions();
     const shares: number[] = [];
     const missed: string[] = [];
     for (const { question, answers } of questions) {
-      const { items } = await client.search({ projectId, query: { q: question, limit: 5 } });
+      const { items, mode } = await client.search({ projectId, query: { q: question, limit: 5 } });
+      if (provider && mode !== 'hybrid') throw new Error('The embeddings provider gave no answer in time.');
       const found = items.map(({ id }) => names.get(id) ?? '');
       shares.push(answers.filter((name) => found.includes(name)).length / answers.length);
       if (!answers.every((name) => found.includes(name))) missed.push(question);
     }
     const ours = shares.reduce((sum, share) => sum + share) / shares.length;
-    const what = `recall@5, ${questions.length} questions over ${names.size} notes, by words alone`;
-    const more = `missed: ${missed.join('; ') || 'none'}. By meaning: not measured, for no provider is configured`;
+    const what = `recall@5, ${questions.length} questions over ${names.size} notes, by words ${provider ? 'and meaning' : 'alone'}`;
+    const more = `missed: ${missed.join('; ') || 'none'}`;
     return { what, unit: '', ours, baseline: undefined, ratio: undefined, goal: `≥ ${recallGoal}`, met: ours >= recallGoal, more };
   } finally {
     await server.stop();
@@ -48,10 +64,11 @@ async function recall(context: Context): Promise<Measured> {
 }
 
 /** The questions again, in a project with many notes made of the same words. */
-async function speed(context: Context): Promise<Measured> {
+async function speed(context: Context, provider?: Provider): Promise<Measured> {
   const { engines, quick, note, bunArgs } = context;
   const count = quick ? many[engines] / 10 : many[engines];
-  const env = { ...(await environment(context, 'search')), API_KEY_SALT: crypto.randomUUID(), LIMIT_READ: '0', LIMIT_CLAIM: '0' };
+  const database = await environment(context, provider ? 'search_hybrid' : 'search');
+  const env = { ...database, ...provider, API_KEY_SALT: crypto.randomUUID(), LIMIT_READ: '0', LIMIT_CLAIM: '0' };
   let server = await startServer(env, bunArgs);
   try {
     const { projectId, apiKey } = await makeProject(server.url, 0);
@@ -67,6 +84,7 @@ async function speed(context: Context): Promise<Measured> {
       await client.importProject({ projectId, body: notesExport(count) });
     }
     note(`search: ${count} notes made in ${((Date.now() - began) / 1000).toFixed(0)} s`);
+    if (provider) note(`search: read at ${Math.round(count / (await allRead(server.url)))} notes a second; the provider takes no time`);
     const requests = readQuestions().map(({ question }) => ({
       kind: 'search',
       method: 'GET',
@@ -77,17 +95,26 @@ async function speed(context: Context): Promise<Measured> {
     const result = await sendLoad({ url: server.url, connections: spread, warmSeconds: 1, seconds: quick ? 4 : 10, perSecond: 20 });
     const { p50 = NaN, p99 = NaN } = result.kinds['search'] ?? {};
     return {
-      what: `a search among ${count.toLocaleString('en')} notes, 20 a second: p99`,
+      what: `a search ${provider ? 'by words and meaning ' : ''}among ${count.toLocaleString('en')} notes, 20 a second: p99`,
       unit: 'ms',
       ours: p99,
       baseline: undefined,
       ratio: undefined,
-      ...(engines === 'team' ? { goal: `< ${manyGoal}`, met: p99 < manyGoal } : { goal: '-', met: true }),
+      ...(engines === 'team' && !provider ? { goal: `< ${manyGoal}`, met: p99 < manyGoal } : { goal: '-', met: true }),
       more: `median ${p50.toFixed(1)} ms`,
     };
   } finally {
     await server.stop();
   }
+}
+
+/** Waits until the provider has read everything; answers the seconds that took. */
+async function allRead(url: string): Promise<number> {
+  const began = Date.now();
+  const unread = async () => /^nexus_search_unread (\d+)$/m.exec(await (await fetch(`${url}/api/metrics`)).text())?.[1];
+  for (let none = 0; none < 2; none = (await unread()) === '0' ? none + 1 : 0, await Bun.sleep(500))
+    if (Date.now() - began > 1_200_000) throw new Error('The provider did not read everything.');
+  return (Date.now() - began) / 1000;
 }
 
 /** Two of the notes each, another pair every time. */
