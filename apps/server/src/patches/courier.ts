@@ -51,10 +51,7 @@ export function createCourier({ database, ledger, rules, log }: Needs) {
     for (const projectId of known.keys()) if (!ids.has(projectId)) known.delete(projectId);
     for (const { projectId, seq } of telling)
       if (known.get(projectId)?.seq !== seq)
-        await alone(projectId, async () => {
-          await settle(projectId);
-          known.set(projectId, { seq, told: await newsIn(projectId) });
-        });
+        await alone(projectId, async () => void known.set(projectId, { seq, told: await newsIn(projectId) }));
   }
 
   async function alone(projectId: string, work: () => Promise<unknown>): Promise<void> {
@@ -66,37 +63,38 @@ export function createCourier({ database, ledger, rules, log }: Needs) {
     }
   }
 
-  /** Notes whose paths came free, for their authors, and whose were taken again. */
-  async function settle(projectId: string): Promise<void> {
+  async function newsIn(projectId: string, isSettled = false): Promise<Told> {
     const own = await rules(projectId);
-    const turned = async (on: Queryable) =>
-      (await standings(on, projectId, await openPatches(on, projectId), own)).filter(
-        ({ patch, others }) => (others.length === 0) !== (patch.freeSince !== null),
-      );
-    if ((await turned(database.db)).length === 0) return;
-    await ledger.change({ projectId, system: true }, 'patch', async (tx, at) => {
-      for (const { patch, others } of await turned(tx)) {
-        await setFree(tx, patch.id, others.length === 0);
-        const { id, paths, author } = patch;
-        if (others.length === 0) at.emit({ type: 'patch_free', data: { patchId: id, paths, author: author.sessionId } });
-      }
-    });
-  }
-
-  async function newsIn(projectId: string): Promise<Told> {
+    const recent = await recentPatches(database.db, projectId);
+    const open = recent.filter(({ state }) => state === 'open');
+    const standing = await standings(database.db, projectId, open, own);
+    if (!isSettled && standing.some(hasTurned)) {
+      await settle(projectId, own);
+      return newsIn(projectId, true);
+    }
     const told: Told = new Map();
     const tell = (session: string | null | undefined, row: PatchRow, news: PatchNews['news']) => {
       if (session) told.set(session, [...(told.get(session) ?? []), { ...view(row), news }]);
     };
-    const recent = await recentPatches(database.db, projectId);
     for (const row of recent) if (row.state !== 'open' && row.closedBy?.sessionId !== row.reader) tell(row.reader, row, 'closed');
-    const open = recent.filter(({ state }) => state === 'open');
-    for (const { patch, others } of await standings(database.db, projectId, open, await rules(projectId))) {
+    for (const { patch, others } of standing) {
       if (others.length === 0) tell(patch.reader, patch, 'free');
       for (const session of new Set(others.flatMap(({ hold, mode }) => (hold.parkedAt || mode === 'read' ? [] : [hold.sessionId]))))
         tell(session, patch, 'offered');
     }
     return told;
+  }
+
+  /** Notes whose paths came free, for their authors, and whose were taken again. */
+  async function settle(projectId: string, own: Rules): Promise<void> {
+    await ledger.change({ projectId, system: true }, 'patch', async (tx, at) => {
+      const standing = await standings(tx, projectId, await openPatches(tx, projectId), own);
+      for (const { patch, others } of standing.filter(hasTurned)) {
+        await setFree(tx, patch.id, others.length === 0);
+        const { id, paths, author } = patch;
+        if (others.length === 0) at.emit({ type: 'patch_free', data: { patchId: id, paths, author: author.sessionId } });
+      }
+    });
   }
 
   async function expire(projectId: string, id: string): Promise<void> {
@@ -122,6 +120,9 @@ export function createCourier({ database, ledger, rules, log }: Needs) {
 }
 
 type Standing = { patch: PatchRow; others: Array<{ hold: Hold; mode: Claim['mode'] }> };
+
+/** It came free, or was taken, since that was noted last. */
+const hasTurned = ({ patch, others }: Standing) => (others.length === 0) !== (patch.freeSince !== null);
 
 /** Of each patch, who stands in its author's way. One query for all of them. */
 async function standings(on: Queryable, projectId: string, patches: PatchRow[], own: Rules): Promise<Standing[]> {

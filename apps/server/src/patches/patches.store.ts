@@ -61,6 +61,14 @@ export const openPatches = (on: Queryable, projectId: string, limit?: number) =>
 export const recentPatches = (on: Queryable, projectId: string) =>
   read(on, sql`p.project_id = ${projectId} and ${isTold}`, 2 * MAX_OPEN_PATCHES);
 
+export async function countOpen(on: Queryable, projectId: string): Promise<number> {
+  const [found] = await rows<{ count: number }>(
+    on,
+    sql`select count(*)::int as count from patches p where p.project_id = ${projectId} and ${open}`,
+  );
+  return found?.count ?? 0;
+}
+
 export const patchesPage = (
   on: Queryable,
   projectId: string,

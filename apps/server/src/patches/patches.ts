@@ -18,7 +18,7 @@ import { pageOf, positionOf } from '../platform/page.ts';
 import type { Rules } from '../projects/index.ts';
 import { requireLive } from '../sessions/index.ts';
 import { readDiff } from './diff.ts';
-import { closePatch, diffOf, insertPatch, openPatches, patchById, patchesPage, type PatchRow, view } from './patches.store.ts';
+import { closePatch, countOpen, diffOf, insertPatch, openPatches, patchById, patchesPage, type PatchRow, view } from './patches.store.ts';
 
 export type Patches = ReturnType<typeof createPatches>;
 
@@ -41,7 +41,7 @@ export function createPatches({ database, ledger, claims, rules }: Needs) {
         await requireLive(tx, session);
         const [inWay, open, holds] = await Promise.all([
           obstacles(tx, projectId, wanted, session.lineage),
-          openPatches(tx, projectId),
+          countOpen(tx, projectId),
           openHolds(tx, projectId, { sessions: session.lineage }),
         ]);
         if (inWay.length === 0) throw nobodyHolds(wanted);
@@ -49,7 +49,7 @@ export function createPatches({ database, ledger, claims, rules }: Needs) {
         if (before) {
           if (before.author.engineerId !== engineer.id) throw notYours(before);
           requireOpen(before);
-        } else if (open.length >= MAX_OPEN_PATCHES) throw tooMany();
+        } else if (open >= MAX_OPEN_PATCHES) throw tooMany();
         const features = [...new Set(holds.flatMap(({ featureId }) => featureId ?? []))];
         await insertPatch(tx, {
           id,
