@@ -159,7 +159,8 @@ export default {
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.json' },
     doNotFollow: { path: 'node_modules' },
-    exclude: { path: '(^|/)dist/' },
+    // Our own builds; many packages have their code in a folder of that name.
+    exclude: { path: '^(apps|packages)/[^/]+/dist/' },
     builtInModules: { add: ['bun', 'bun:test', 'bun:ffi', 'bun:jsc', 'bun:sqlite'] },
     enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'types', 'default'] },
   },
