@@ -77,10 +77,7 @@ export function createApp({ deps, connection, closing }: AppOptions): Hono<HttpE
   const observe = createObserver({
     log,
     clientIp: (c) => clientIp(connection?.(c.req.raw).ip() ?? '127.0.0.1', c.req.header('x-forwarded-for'), config.trustedProxies),
-    answered(method, route, status, seconds) {
-      metrics.requests.inc({ method, route, status });
-      metrics.duration.observe({ method, route }, seconds);
-    },
+    answered: metrics.answered,
     refused: (code) => metrics.errors.inc({ code }),
   });
   if (config.allowedOrigins.length > 0)
