@@ -15,7 +15,7 @@ import { openApiDocument } from './openapi.ts';
 import { AppError, notFound } from './platform/errors.ts';
 import { clientIp } from './platform/client-ip.ts';
 import { createRouter } from './platform/http.ts';
-import { createObserver, type HttpEnv, page } from './platform/http-observer.ts';
+import { createObserver, page } from './platform/http-observer.ts';
 import { requireBinding } from './platform/scopes.ts';
 import { patchesRoutes } from './patches/index.ts';
 import { projectsRoutes } from './projects/index.ts';
@@ -40,7 +40,7 @@ const DOCS_CSP =
   "default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'";
 
 /** The HTTP API. Takes what it needs; opens nothing. */
-export function createApp({ deps, connection, closing }: AppOptions): Hono<HttpEnv> {
+export function createApp({ deps, connection, closing }: AppOptions): Hono {
   const {
     config,
     log,
@@ -72,7 +72,7 @@ export function createApp({ deps, connection, closing }: AppOptions): Hono<HttpE
     version,
     engines,
   } = deps;
-  const app = new Hono<HttpEnv>();
+  const app = new Hono();
 
   const observe = createObserver({
     log,
@@ -153,7 +153,7 @@ export function createApp({ deps, connection, closing }: AppOptions): Hono<HttpE
   return app;
 }
 
-type Get = (path: string, handler: (c: Context<HttpEnv>) => Response | Promise<Response>) => void;
+type Get = (path: string, handler: (c: Context) => Response | Promise<Response>) => void;
 
 function healthRoutes(get: Get, { health, metrics, config, status, sockets, embedder }: Deps) {
   const live = (path: string) => get(path, (c) => c.json({ status: 'ok' }));

@@ -122,6 +122,29 @@ onEachEngineSet('the API description', (set) => {
     });
   });
 
+  test('every answer has its own request id and the headers that keep browsers out, whatever its kind', async () => {
+    const ids = new Set<string | null>();
+    const ask = async (path: string, status: number, type: string, headers: Record<string, string> = {}) => {
+      const answer = await raw(server, 'GET', path, { headers });
+      expect([path, answer.status, answer.headers.get('content-type')]).toEqual([path, status, expect.stringContaining(type)]);
+      expect(answer.headers.get('x-content-type-options')).toBe('nosniff');
+      expect(answer.headers.get('referrer-policy')).toBe('no-referrer');
+      expect(answer.headers.get('content-security-policy')).toStartWith("default-src 'none'");
+      expect(answer.headers.get('www-authenticate')).toBe(status === 401 ? 'Bearer' : null);
+      ids.add(answer.headers.get('x-request-id'));
+    };
+    await ask('/api/auth/me', 401, 'application/json');
+    await ask('/api/meta', 200, 'application/json');
+    await ask('/api/auth/me', 401, 'application/problem+json', { accept: 'application/problem+json' });
+    await ask('/api/nothing', 404, 'application/json');
+    await ask('/api/metrics', 200, 'text/plain');
+    await ask('/api/docs', 200, 'text/html');
+    await ask('/api/health', 200, 'application/json', { 'x-request-id': 'chosen-by-caller' });
+    expect(ids.size).toBe(7);
+    expect(ids).toContain('chosen-by-caller');
+    expect(ids).not.toContain(null);
+  });
+
   test('health and metrics answer', async () => {
     for (const path of ['/health', '/api/health', '/api/health/live', '/api/health/ready'])
       expect((await raw(server, 'GET', path)).json as unknown).toMatchObject({ status: 'ok' });

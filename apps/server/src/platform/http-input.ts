@@ -4,9 +4,8 @@ import type { z } from 'zod';
 import type { Route } from '@nexus/contract';
 import type { Idempotency } from './actor.ts';
 import { AppError } from './errors.ts';
-import type { HttpEnv } from './http-observer.ts';
 
-export async function readText(c: Context<HttpEnv>, maxBytes: number): Promise<string> {
+export async function readText(c: Context, maxBytes: number): Promise<string> {
   const tooLarge = () => new AppError('PAYLOAD_TOO_LARGE', `A request body has at most ${Math.floor(maxBytes / 1024)} KB.`);
   if (Number(c.req.header('content-length') ?? 0) > maxBytes) throw tooLarge();
   const text = await c.req.text();

@@ -3,10 +3,9 @@ import type { ErrorBody, ErrorCode } from '@nexus/contract';
 import { AppError, isDatabaseAway, unavailable } from './errors.ts';
 import type { Log } from './log.ts';
 
-export type HttpEnv = {
-  Variables: { requestId: string; ip: () => string; route: string; headers: Record<string, string>; keyId?: string };
-};
-export type Handler = (c: Context<HttpEnv>) => Promise<Response> | Response;
+/** What is known of a request from its first moment; `headers` go on its answer, whatever answers it. */
+export type Asked = { requestId: string; route: string; ip: () => string; headers: Record<string, string>; keyId: string | undefined };
+export type Handler = (c: Context, asked: Asked) => Promise<Response> | Response;
 export type Observe = ReturnType<typeof createObserver>;
 
 /** On every answer. */
@@ -15,6 +14,8 @@ const safety = {
   'referrer-policy': 'no-referrer',
   'content-security-policy': "default-src 'none'",
 };
+/** Copied as a whole into each answer, which takes 0.7 µs; from an object of the same five headers it takes 1.4. */
+const jsonHeaders = new Headers({ ...safety, 'content-type': 'application/json' });
 
 /**
  * What every request gets, whatever answers it: an id, a body for its error, a place in the metrics. Around each handler
@@ -27,24 +28,22 @@ export function createObserver({
   refused,
 }: {
   log: Log;
-  clientIp: (c: Context<HttpEnv>) => string;
+  clientIp: (c: Context) => string;
   answered: (method: string, route: string, status: number, seconds: number) => void;
   refused: (code: ErrorCode) => void;
 }) {
   return (route: string, handler: Handler) =>
-    async (c: Context<HttpEnv>): Promise<Response> => {
+    async (c: Context): Promise<Response> => {
       const start = performance.now();
       const given = c.req.header('x-request-id');
-      c.set('requestId', given && /^[A-Za-z0-9._-]{8,64}$/.test(given) ? given : Bun.randomUUIDv7());
-      c.set('headers', { ...safety, 'x-request-id': c.get('requestId') });
-      c.set('ip', () => clientIp(c));
-      c.set('route', route);
+      const requestId = given && /^[A-Za-z0-9._-]{8,64}$/.test(given) ? given : Bun.randomUUIDv7();
+      const asked: Asked = { requestId, route, ip: () => clientIp(c), headers: { 'x-request-id': requestId }, keyId: undefined };
       let response: Response;
       try {
-        response = await handler(c);
+        response = await handler(c, asked);
       } catch (error) {
         if (error instanceof AppError) refused(error.code);
-        response = answerError(error, c, log);
+        response = answerError(error, c, asked, log);
       }
       answered(c.req.method, route, response.status, (performance.now() - start) / 1000);
       return response;
@@ -54,31 +53,40 @@ export function createObserver({
 /** A page or a file: an answer that no route of the contract describes. */
 export const page =
   (handler: Handler): Handler =>
-  async (c) => {
-    const response = await handler(c);
-    for (const [name, value] of Object.entries(c.get('headers'))) if (!response.headers.has(name)) response.headers.set(name, value);
+  async (c, asked) => {
+    const response = await handler(c, asked);
+    for (const [name, value] of Object.entries({ ...safety, ...asked.headers }))
+      if (!response.headers.has(name)) response.headers.set(name, value);
     return response;
   };
 
-export const json = (body: object, status: number, headers: Record<string, string>) =>
-  new Response(JSON.stringify(body), { status, headers: { ...headers, 'content-type': 'application/json' } });
+export function json(body: object, status: number, headers: Record<string, string>): Response {
+  const response = new Response(JSON.stringify(body), { status, headers: jsonHeaders });
+  return withHeaders(response, headers);
+}
+
+/** An answer that brings its own body and type, as a stream does. */
+export const dressed = (response: Response, headers: Record<string, string>): Response => withHeaders(response, { ...safety, ...headers });
+
+function withHeaders(response: Response, headers: Record<string, string>): Response {
+  for (const [name, value] of Object.entries(headers)) response.headers.set(name, value);
+  return response;
+}
 
 /** Somebody wanted what is not theirs: worth a line for whoever looks into it later. */
 const denials = new Set<ErrorCode>(['INVALID_API_KEY', 'FORBIDDEN', 'INSUFFICIENT_ROLE']);
 
 /** One body for every error, and a log line for those that are ours. */
-function answerError(error: unknown, c: Context<HttpEnv>, log: Log): Response {
+function answerError(error: unknown, c: Context, { requestId, route, ip, headers: given, keyId }: Asked, log: Log): Response {
   const refusal = error instanceof AppError ? error : isDatabaseAway(error) ? unavailable('The database', error) : undefined;
-  const requestId = c.get('requestId');
-  if (!refusal) log.error({ err: error, requestId, route: c.get('route') }, 'a bug: the request failed');
+  if (!refusal) log.error({ err: error, requestId, route }, 'a bug: the request failed');
   else if (refusal.code === 'SERVICE_UNAVAILABLE') log.warn({ err: refusal.cause, requestId }, refusal.message);
-  else if (denials.has(refusal.code))
-    log.warn({ code: refusal.code, route: c.get('route'), ip: c.get('ip')(), key: c.get('keyId'), requestId }, 'refused');
+  else if (denials.has(refusal.code)) log.warn({ code: refusal.code, route, ip: ip(), key: keyId, requestId }, 'refused');
   const known = refusal ?? new AppError('INTERNAL_ERROR', 'This is a bug of ours. Nothing was half done; report it with the request id.');
   const body: ErrorBody = {
     error: { code: known.code, message: known.message, ...(known.details === undefined ? {} : { details: known.details }), requestId },
   };
-  const headers = { ...c.get('headers'), ...known.headers };
+  const headers = { ...given, ...known.headers };
   if (!c.req.header('accept')?.includes('application/problem+json')) return json(body, known.status, headers);
   const problem = {
     type: `urn:nexus:error:${known.code.toLowerCase().replaceAll('_', '-')}`,
@@ -90,8 +98,5 @@ function answerError(error: unknown, c: Context<HttpEnv>, log: Log): Response {
     requestId,
     details: known.details,
   };
-  return new Response(JSON.stringify(problem), {
-    status: known.status,
-    headers: { ...headers, 'content-type': 'application/problem+json' },
-  });
+  return json(problem, known.status, { ...headers, 'content-type': 'application/problem+json' });
 }

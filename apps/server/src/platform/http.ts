@@ -4,7 +4,7 @@ import type { Role, Route, RouteOutput } from '@nexus/contract';
 import type { Actor, Caller, Principal, SessionActor } from './actor.ts';
 import { AppError, notFound, unavailable } from './errors.ts';
 import { idempotencyOf, ifMatchOf, parse, readJson, readText } from './http-input.ts';
-import { type HttpEnv, json, type Observe } from './http-observer.ts';
+import { type Asked, dressed, json, type Observe } from './http-observer.ts';
 import { requireBinding, requireScope } from './scopes.ts';
 
 /** What a handler gets: the caller as far as the route asks for one, and parsed input. */
@@ -41,7 +41,7 @@ export class Answer<T> {
 }
 
 export type RouterNeeds = {
-  app: Hono<HttpEnv>;
+  app: Hono;
   observe: Observe;
   maxBodyBytes: number;
   authenticate: (header: string | null, ip: () => string) => Promise<Principal>;
@@ -72,13 +72,13 @@ export function createRouter(needs: RouterNeeds) {
     const method = definition.method.toUpperCase();
     app.on(method, path, observe(path, answer));
 
-    async function answer(c: Context<HttpEnv>): Promise<Response> {
+    async function answer(c: Context, asked: Asked): Promise<Response> {
       if (!needs.ready()) throw unavailable('The server is starting, or stopping, and');
-      const ip = c.get('ip');
+      const { ip, headers } = asked;
       const principal = definition.open ? undefined : await needs.authenticate(c.req.header('authorization') ?? null, ip);
-      const headers = Object.assign(c.get('headers'), await needs.limit(definition, principal?.keyId, ip));
+      Object.assign(headers, await needs.limit(definition, principal?.keyId, ip));
       if (principal) {
-        c.set('keyId', principal.keyId);
+        asked.keyId = principal.keyId;
         requireScope(principal, definition);
       }
       const params = c.req.param() as Record<string, string>;
@@ -87,7 +87,7 @@ export function createRouter(needs: RouterNeeds) {
       const text = definition.body ? await readText(c, definition.bodyBytes ?? needs.maxBodyBytes) : '';
 
       const caller: Caller | undefined = principal && { ...principal, idempotency: idempotencyOf(c, definition, text) };
-      const found = caller && definition.role && (await inProject(caller, params['projectId'] ?? '', definition, c));
+      const found = caller && definition.role && (await inProject(caller, params['projectId'] ?? '', definition, c, asked.requestId));
       // After the caller's rights, for who may not call a route learns nothing of what it takes; before a session is made.
       const body = definition.body && parse(definition.body, readJson(text), 'body');
       const query = definition.query && parse(definition.query, c.req.query(), 'query');
@@ -103,10 +103,7 @@ export function createRouter(needs: RouterNeeds) {
       } as Call<R>;
       const result = await handler(call);
       if (definition.method !== 'get' && definition.role && definition.rate !== 'check') needs.renew(actor as Actor);
-      if (result instanceof Response) {
-        for (const [name, value] of Object.entries(headers)) result.headers.set(name, value);
-        return result;
-      }
+      if (result instanceof Response) return dressed(result, headers);
       if (result instanceof Answer) {
         const { data, message, status } = result;
         return json(message === undefined ? { data } : { data, message }, status, { ...headers, ...result.headers });
@@ -115,7 +112,7 @@ export function createRouter(needs: RouterNeeds) {
     }
   }
 
-  async function inProject(caller: Caller, projectId: string, definition: Route, c: Context<HttpEnv>): Promise<Actor> {
+  async function inProject(caller: Caller, projectId: string, definition: Route, c: Context, requestId: string): Promise<Actor> {
     requireBinding(caller, projectId);
     const role = await needs.membership(caller.engineer.id, projectId);
     if (!role) throw notFound();
@@ -131,7 +128,7 @@ export function createRouter(needs: RouterNeeds) {
       projectId,
       role: ceiling,
       session: name ? await needs.resolveSession(caller, projectId, name) : undefined,
-      requestId: c.get('requestId'),
+      requestId,
     };
   }
 
