@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { type Context, Hono } from 'hono';
 import { cors } from 'hono/cors';
-import { api } from '@nexus/contract';
+import { api, type Route } from '@nexus/contract';
 import { allocationsRoutes } from './allocations/index.ts';
 import { authRoutes } from './auth/index.ts';
 import { claimsRoutes } from './claims/index.ts';
@@ -15,6 +15,7 @@ import { openApiDocument } from './openapi.ts';
 import { AppError, notFound } from './platform/errors.ts';
 import { clientIp } from './platform/client-ip.ts';
 import { createRouter } from './platform/http.ts';
+import { HotFirst } from './platform/http-matching.ts';
 import { createObserver, page } from './platform/http-observer.ts';
 import { requireBinding } from './platform/scopes.ts';
 import { patchesRoutes } from './patches/index.ts';
@@ -38,6 +39,14 @@ export type AppOptions = {
 
 const DOCS_CSP =
   "default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'";
+
+/** What agents call at every edit, and keepers every few seconds for each of them. */
+const hot = new Set(
+  (Object.values(api) as Route[])
+    .filter(({ rate }) => rate === 'check' || rate === 'beat')
+    .map(({ method, path }) => `${method.toUpperCase()} /api${path}`),
+);
+const isHot = (method: string, path: string) => hot.has(`${method} ${path}`);
 
 /** The HTTP API. Takes what it needs; opens nothing. */
 export function createApp({ deps, connection, closing }: AppOptions): Hono {
@@ -72,7 +81,7 @@ export function createApp({ deps, connection, closing }: AppOptions): Hono {
     version,
     engines,
   } = deps;
-  const app = new Hono();
+  const app = new Hono({ router: new HotFirst(isHot) });
 
   const observe = createObserver({
     log,
