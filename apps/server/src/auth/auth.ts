@@ -7,7 +7,7 @@ import type { Database, Queryable } from '../engines/database/database.ts';
 import type { Principal } from '../platform/actor.ts';
 import { AppError, isDatabaseAway, violatedConstraint } from '../platform/errors.ts';
 import { within } from '../platform/within.ts';
-import { macOf, makeKey, newKeyId, newSecret, parseKey } from './api-key.ts';
+import { createMac, makeKey, newKeyId, newSecret, parseKey } from './api-key.ts';
 import { anyEngineer, insertEngineer, isFirst } from './auth.store.ts';
 import type { Hashing } from './hashing.ts';
 import { type Invitations, refusal } from './invitations.ts';
@@ -38,6 +38,7 @@ const FAILURE_MS = 60_000;
 const PATIENCE_MS = 1000;
 
 export function createAuth({ database, bus, hashing, salt, registration, setupCode, invitations, onUse, onChange }: Needs) {
+  const macOf = createMac(salt);
   const verified = new LRUCache<string, { principal: Principal; until: number }>({ max: 10_000 });
   const refused = new LRUCache<string, true>({ max: 10_000, ttl: FAILURE_MS });
   /** What was read before a change says nothing after it. */
@@ -61,7 +62,7 @@ export function createAuth({ database, bus, hashing, salt, registration, setupCo
       throw new AppError('UNAUTHORIZED', 'Send your API key as "Authorization: Bearer nxp_…". `nexus login` gets and keeps one.', {
         headers: { 'www-authenticate': 'Bearer' },
       });
-    const mac = macOf(salt, key);
+    const mac = macOf(key);
     const hit = verified.get(mac);
     if (hit && Date.now() < hit.until) {
       onUse(hit.principal.keyId);
