@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'bun:test';
 import type { Client } from '@nexus/client';
+import { spawn } from 'node:child_process';
 import { rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { eventually, onEachEngineSet, readyFeature, startServer, type TestServer } from '../../server/test/harness.ts';
@@ -168,6 +169,28 @@ onEachEngineSet('nexus patch', (set) => {
     const again = await ann.nexus('patch', 'apply', id);
     expect([again.code, again.out]).toEqual([0, expect.stringContaining(`src/routes.ts had it already: ${id} is applied`)]);
     expect(ann.read('src/routes.ts')).toBe(lines(...at(2, 'login')));
+  });
+
+  test('killed at any moment, it is run again: the change is there once, and counts once', async () => {
+    let expected = lines();
+    for (const [round, delay] of [80, 160, 240, 320].entries()) {
+      const line = 3 * round + 2;
+      const id = await left('src/routes.ts', lines(...at(line, `round ${round}`)));
+      const child = spawn(join(ann.dir, '..', 'bin', 'nexus'), ['patch', 'apply', id], { cwd: ann.dir, env: ann.env, stdio: 'ignore' });
+      const gone = new Promise((resolve) => child.on('close', resolve));
+      await Bun.sleep(delay);
+      child.kill('SIGKILL');
+      await gone;
+      // A git that it had started ends by itself.
+      await Bun.sleep(300);
+      const { code, err } = await ann.nexus('patch', 'apply', id);
+      expect([code, err]).toEqual([code === 0 ? 0 : 3, code === 0 ? expect.any(String) : expect.stringContaining('applied already')]);
+      expected = expected.replace(`line ${line}\n`, `round ${round}\n`);
+      expect([ann.read('src/routes.ts'), await state(id)]).toEqual([expected, 'applied']);
+    }
+    const events = (await lead.events({ projectId, query: { after: '0', limit: 1000 } })).items;
+    expect(events.filter(({ type }) => type === 'patch_applied')).toHaveLength(4);
+    expect(await status(ann)).toBe(' M src/routes.ts\n');
   });
 
   test('where files must not be edited, a copy says what they shall be, and a diff by hand may count wrong', async () => {

@@ -81,7 +81,10 @@ export function addFeatureWork(feature: Command, run: Runner): void {
     if (verb === 'done')
       command.option('--explain <why>', 'why paths were written that nobody declared; kept, and taken where the project refuses them');
     if (verb === 'done')
-      command.option('--apply-patches', 'first apply the patches left for its paths that fit; any that is, is to be committed before');
+      command.option(
+        '--apply-patches',
+        'first merge the patches left for its paths, where they fit; if any did, stop here, for that is to be committed before',
+      );
     if (verb === 'cancel') command.argument('<slug>');
     else command.argument('[slug]', 'default: the feature that this session holds');
     examples(command, `nexus feature ${verb} login-form`).action(
