@@ -3,7 +3,16 @@ import { z } from 'zod';
 import type { Database } from '../engines/database/database.ts';
 import { encodeCursor } from '../platform/cursor.ts';
 import { fuse, type Fused, pack, scoreOf, unpack } from './fuse.ts';
-import { entriesNamed, type Filters, rankEntries, type Reader, searchEntriesFor, stillFound, type Term } from './search.store.ts';
+import {
+  entriesNamed,
+  type Filters,
+  type Position,
+  rankEntries,
+  type Reader,
+  searchEntriesFor,
+  stillFound,
+  type Term,
+} from './search.store.ts';
 
 /** So many of each list are weighed against each other. What comes after them by words is worth less than all of those. */
 const HEAD = 50;
@@ -35,8 +44,10 @@ type Place = z.output<typeof Both> & { terms: Term[] };
  * cursor: so no page repeats or loses one, whatever is written, read by the provider or removed meanwhile.
  */
 export function createBoth({ database: { db } }: { database: Database }) {
-  async function start(reader: Reader, filters: Filters, terms: Term[], near: string[]): Promise<Place> {
-    const words = await rankEntries(db, reader, { terms, filters, from: undefined, limit: HEAD });
+  const rank = (reader: Reader, filters: Filters, terms: Term[]) =>
+    rankEntries(db, reader, { terms, filters, from: undefined, limit: HEAD });
+
+  function start(terms: Term[], words: Position[], near: string[]): Place {
     const last = words.length === HEAD ? words.at(-1) : undefined;
     const head = fuse(
       words.map(({ id }) => id),
@@ -45,14 +56,11 @@ export function createBoth({ database: { db } }: { database: Database }) {
     return { terms, head, past: 0, tail: last ? { ...last, place: HEAD } : null };
   }
 
-  async function page(reader: Reader, filters: Filters, from: Place, limit: number) {
+  /** `fresh`: all of it was found just now. */
+  async function page(reader: Reader, filters: Filters, from: Place, limit: number, { fresh = false } = {}) {
     const { terms, head, past, tail } = from;
-    const rest = await stillFound(
-      db,
-      reader,
-      filters,
-      head.slice(past).map(({ id }) => id),
-    );
+    const left = head.slice(past).map(({ id }) => id);
+    const rest = fresh ? left : await stillFound(db, reader, filters, left);
     const chosen = rest.slice(0, limit);
     const wanted = limit - chosen.length;
     const [named, more] = await Promise.all([
@@ -81,5 +89,5 @@ export function createBoth({ database: { db } }: { database: Database }) {
     return { items, nextCursor: hasMore ? encodeCursor(next) : null, hasMore };
   }
 
-  return { start, page };
+  return { rank, start, page };
 }

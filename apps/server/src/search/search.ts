@@ -53,13 +53,14 @@ export function createSearch({ database, meaning }: { database: Database; meanin
       return byWords(reader, filters, { ...from, from, corrections: [] }, limit);
     }
     const [{ terms, corrections }, vector] = await Promise.all([understand(projectId, q), meaning?.read(q)]);
-    const near = meaning && vector ? await meaning.nearest(reader, vector, filters) : undefined;
+    const [near, words = []] =
+      meaning && vector ? await Promise.all([meaning.nearest(reader, vector, filters), both.rank(reader, filters, terms)]) : [];
     if (!Array.isArray(near)) {
       const because = near ?? (meaning ? 'provider_away' : 'no_provider');
       return byWords(reader, filters, { terms, corrections, because, from: undefined }, limit);
     }
-    const from = await both.start(reader, filters, terms, near);
-    return { ...(await both.page(reader, filters, from, limit)), corrections, mode: 'hybrid', lexicalBecause: null };
+    const from = both.start(terms, words, near);
+    return { ...(await both.page(reader, filters, from, limit, { fresh: true })), corrections, mode: 'hybrid', lexicalBecause: null };
   }
 
   async function byWords(

@@ -75,7 +75,11 @@ export async function bringUpPgvector(on: Queryable): Promise<boolean> {
   return attempt(`select array[1, 2]::real[]::vector <#> array[1, 2]::real[]::vector`);
 }
 
-/** So many are compared in full, of all that signs tell apart. Without pgvector each costs a fifth of a millisecond. */
+/**
+ * So many are compared in full. Without pgvector each costs a fifth of a millisecond. Of made-up vectors, 50,000 with 32 to
+ * 128 independent directions around one point, the five nearest are among the first 200 by signs to 100 and 84 %, among
+ * the first 100 to 99 and 75 %; around none, as most models make them nearly, to 100 %, and to 100 and 94 %.
+ */
 const COMPARED = { pgvector: 200, sql: 100 };
 
 export type Near = { id: string; likeness: number; replaced: boolean };
