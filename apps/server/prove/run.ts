@@ -45,7 +45,7 @@ export const usage = () =>
     '',
     `One line for each suite, ${LANES} of them beside each other; exit code 1 when a promise was broken.`,
     '--quick runs a cut of each, as `npm test` does; a failure names the seed and the suite that repeat it.',
-    '--first ends a suite at its first violation; --only open,wait crashes those verbs alone.',
+    '--first ends a suite at its first violation; --only open,wait crashes those verbs alone, and plants the bugs named so.',
   ].join('\n');
 
 type Options = Pick<Run, 'seed' | 'quick' | 'first' | 'only'>;

@@ -9,7 +9,7 @@ export type Run = {
   quick: boolean;
   /** Ends at the first violation: that much is enough to see a planted bug. */
   first: boolean;
-  /** Crashes of these verbs alone; none named: of all. */
+  /** Crashes of these verbs alone, bugs whose names have these words; none named: all of them. */
   only: string[];
   /** Tells how it goes, on the way. */
   note: (text: string) => void;

@@ -7,15 +7,17 @@ import { createTestDatabase, eventually, people, readyFeature, terminal } from '
 import { type Restartable, restartableServer } from '../../test/lib/restartable.ts';
 import type { Random } from '../lib/random.ts';
 import { createReport, type Suite } from '../lib/suite.ts';
+import { type Proxy, startProxy } from '../world/proxy.ts';
 import { followByEvents, followBySocket, type Reader } from '../world/readers.ts';
 
 export const feed: Suite = {
   name: 'feed',
   shows:
-    'sockets and event streams that are cut again and again, with servers killed and nudges lost: each reader gets each event once, in order',
+    'sockets and event streams that are cut and stalled again and again, servers killed, nudges lost: each reader gets each event once, in order',
   needs: 'team',
   async run({ quick, first, random }) {
-    const size = quick || first ? { readers: 6, events: 400, killMs: 1000 } : { readers: 50, events: 20_000, killMs: 5000 };
+    const size =
+      quick || first ? { readers: 6, events: 400, wide: 60, killMs: 1000 } : { readers: 50, events: 20_000, wide: 400, killMs: 5000 };
     const report = createReport();
     const database = await createTestDatabase();
     const dataDir = mkdtempSync(join(tmpdir(), 'nexus-feed-'));
@@ -23,6 +25,7 @@ export const feed: Suite = {
     const env = { NEXUS_DATA_DIR: dataDir, DATABASE_URL: database.url, REDIS_URL: redisUrl };
     const servers = [restartableServer(env), restartableServer(env)] as const;
     const readers: Reader[] = [];
+    const slow: Proxy[] = [];
     const admin = new Redis(redisUrl);
     const over = { is: false };
     try {
@@ -32,11 +35,18 @@ export const feed: Suite = {
       const target = { servers: servers.map(({ url }) => url), apiKey: lead.options.apiKey ?? '', projectId };
       for (let number = 0; number < size.readers; number += 1)
         readers.push((number % 2 === 0 ? followBySocket : followByEvents)(target, random, over));
+      for (const { url } of servers) slow.push(await startProxy(Number(new URL(url).port)));
+      const late = { ...target, servers: slow.map(({ port }) => `http://127.0.0.1:${port}`) };
+      for (let number = 0; number < 2; number += 1) readers.push(followBySocket(late, random, { is: true }));
 
       const troubles = trouble(servers, admin, size.killMs, random, over, () => (report.faults += 1));
-      const head = await writeEvents({ lead, servers, projectId, events: size.events });
+      const stalls = stallAndGoOn(slow, over);
+      const [head] = await Promise.all([
+        writeEvents({ lead, servers, projectId, events: size.events }),
+        writeWideEvents(lead, projectId, size.wide),
+      ]).then(async () => [Number((await lead.status({ projectId })).cursor.split('.').at(-1))] as const);
       over.is = true;
-      await troubles;
+      await Promise.all([troubles, stalls]);
       await Promise.all(servers.map((server) => server.start()));
       await eventually(`every reader has ${head} events`, () => readers.every(({ seqs }) => seqs.length >= head), 60_000).catch(
         (error: unknown) => report.broken(`${String(error)}; they have ${readers.map(({ seqs }) => seqs.length).join(' ')}`),
@@ -52,7 +62,7 @@ export const feed: Suite = {
     } finally {
       over.is = true;
       for (const reader of readers) reader.stop();
-      await Promise.all(servers.map((server) => server.kill()));
+      await Promise.all([...servers.map((server) => server.kill()), ...slow.map((proxy) => proxy.stop())]);
       admin.disconnect();
       await database.drop();
       rmSync(dataDir, { recursive: true, force: true });
@@ -60,7 +70,7 @@ export const feed: Suite = {
   },
 };
 
-/** Four events a round: a pick and a release, each of the feature and of its path. Answers the last number. */
+/** Four events a round: a pick and a release, each of the feature and of its path. */
 async function writeEvents({
   lead,
   servers,
@@ -73,7 +83,6 @@ async function writeEvents({
   events: number;
 }) {
   const writers = 8;
-  const last = async () => Number((await lead.status({ projectId })).cursor.split('.').at(-1));
   await Promise.all(
     Array.from({ length: writers }, async (_, number) => {
       const slug = `feature-${number}`;
@@ -87,7 +96,24 @@ async function writeEvents({
       }
     }),
   );
-  return last();
+}
+
+/** Events of 40 KB: they fill what the system keeps for a reader that takes nothing, until the server cannot send to it. */
+async function writeWideEvents(lead: Client, projectId: string, count: number) {
+  const paths = (number: number) => Array.from({ length: 200 }, (_, each) => `${'wide/'.repeat(16)}${number}-${each}.ts`);
+  const at = lead.with({ retries: 40 });
+  await at.createFeature({ projectId, body: { slug: 'wide', title: 'Wide', spec: '', touches: paths(0) } });
+  for (let number = 1; number <= count; number += 1) await at.updateFeature({ projectId, slug: 'wide', body: { touches: paths(number) } });
+}
+
+/** Longer without anything passing than with: a reader that falls behind and comes back. */
+async function stallAndGoOn(proxies: Proxy[], over: { is: boolean }) {
+  while (!over.is) {
+    for (const proxy of proxies) proxy.stall(true);
+    await Bun.sleep(1500);
+    for (const proxy of proxies) proxy.stall(false);
+    await Bun.sleep(500);
+  }
 }
 
 /** Kills one server and then the other, and makes Redis drop whoever waits for nudges. */

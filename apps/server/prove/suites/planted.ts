@@ -10,10 +10,11 @@ export const planted: Suite = {
   shows: `${bugs.length} bugs, each planted alone in a copy of the source: the suite that is named for it must notice`,
   needs: 'team',
   onlyWhole: true,
-  async run({ seed, quick, random, note }) {
+  async run({ seed, quick, only, random, note }) {
     const report = createReport();
     const copy = copySource();
-    const chosen = quick ? random.shuffled(bugs).slice(0, 3) : bugs;
+    const named = bugs.filter(({ name }) => only.length === 0 || only.some((words) => name.includes(words)));
+    const chosen = quick ? random.shuffled(named).slice(0, 3) : named;
     let caught = 0;
     try {
       for (const bug of chosen) {

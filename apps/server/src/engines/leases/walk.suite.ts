@@ -23,7 +23,7 @@ type Model = {
 
 const ledger = 'walk';
 const sessions = ['s0', 's1', 's1.1', 'σ'];
-/** Neither ttl plus grace is a multiple of the step in time, so the real time a walk takes decides nothing. */
+/** Neither ttl plus grace is a multiple of the clock's largest step, so the real time a walk takes decides nothing. */
 const ttls = [23_000, 57_000];
 const step = 10_000;
 
@@ -60,6 +60,7 @@ const operation = fc.oneof(
   { weight: 1, arbitrary: fc.record({ do: fc.constant('open' as const), session, ttlMs: fc.constantFrom(...ttls) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('condemn' as const), session, dead: fc.boolean() }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('wait' as const), steps: fc.integer({ min: 1, max: 6 }) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('leap' as const), ms: fc.constantFrom(3_600_000, -3_600_000) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('load' as const), behind: fc.integer({ min: -1, max: 1 }), refresh: fc.boolean() }) },
 );
 type Operation = typeof operation extends fc.Arbitrary<infer T> ? T : never;
@@ -90,7 +91,7 @@ export async function walkSuite(rig: LeaseRig, { operations: wanted, seed }: Sui
 
 const meanWalk = 60;
 
-async function compare({ leases, passTime }: LeaseRig, project: string, model: Model, operation: Operation) {
+async function compare({ leases, passTime, leap }: LeaseRig, project: string, model: Model, operation: Operation) {
   switch (operation.do) {
     case 'apply': {
       const from = operation.stale ? model.ver - 1 : model.ver;
@@ -128,6 +129,11 @@ async function compare({ leases, passTime }: LeaseRig, project: string, model: M
     case 'wait':
       await passTime(project, operation.steps * step);
       model.clk += operation.steps * step;
+      break;
+    case 'leap':
+      await leap(project, operation.ms);
+      // Of a leap on, the logical clock takes one step; of one back, none.
+      if (operation.ms > 0) model.clk += suiteTimes.maxStepMs;
       break;
     case 'load': {
       const at = model.ver - operation.behind;
