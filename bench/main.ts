@@ -10,10 +10,11 @@ import { hook } from './rows/hook.ts';
 import { idle } from './rows/idle.ts';
 import { picks } from './rows/picks.ts';
 import { search } from './rows/search.ts';
+import { soak } from './rows/soak.ts';
 import { start } from './rows/start.ts';
 import { suggested } from './rows/suggested.ts';
 
-const rows: Row[] = [picks, checks, held, hook, idle, start, search, suggested];
+const rows: Row[] = [picks, checks, held, hook, idle, start, soak, search, suggested];
 const usage = `bun run bench [${rows.map(({ name }) => name).join('|')} …] [--engines embedded|team|both] [--quick] [--json] [--profile <folder>]`;
 
 /** Measures the rows of the design's table of speeds. Exit code 1 when a goal is missed; with `--quick` the numbers are too rough for that. */

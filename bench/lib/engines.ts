@@ -12,6 +12,8 @@ export type TeamEngines = {
   query: (url: string, sql: string) => Promise<Record<string, string>[]>;
   /** Bytes that Redis has in use. */
   redisMemory: () => Promise<number>;
+  /** The names of all its keys. */
+  redisKeys: () => Promise<string[]>;
   about: () => Promise<string>;
 };
 
@@ -28,17 +30,19 @@ export async function startTeamEngines(): Promise<TeamEngines | undefined> {
       await client.close();
     }
   };
-  const redisInfo = async (section: string) => {
+  const askRedis = async (command: string, args: string[]): Promise<unknown> => {
     const client = new Bun.RedisClient(redis.url);
-    const info = String(await client.send('INFO', [section]));
+    const answer: unknown = await client.send(command, args);
     client.close();
-    return info;
+    return answer;
   };
+  const redisInfo = async (section: string) => String(await askRedis('INFO', [section]));
   return {
     bin,
     redisUrl: redis.url,
     query,
     redisMemory: async () => Number(/used_memory:(\d+)/.exec(await redisInfo('memory'))?.[1]),
+    redisKeys: async () => (await askRedis('KEYS', ['*'])) as string[],
     database: async (name) => {
       await query(postgres.url, `create database ${name}`);
       const url = new URL(postgres.url);
