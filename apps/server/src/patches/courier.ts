@@ -112,8 +112,10 @@ export function createCourier({ database, ledger, rules, log }: Needs) {
     tick,
     /** What a session's beat tells it. */
     of: ({ id, projectId }: { id: string; projectId: string }): PatchNews[] => {
+      const told = known.get(projectId)?.told.get(id);
+      // Nearly always; the date would cost each beat 0.3 µs.
+      if (!told) return [];
       const since = new Date(Date.now() - TOLD_MS).toISOString();
-      const told = known.get(projectId)?.told.get(id) ?? [];
       return told.filter(({ closedAt }) => closedAt === null || closedAt > since).slice(0, AT_ONCE);
     },
   };
