@@ -146,7 +146,7 @@ onEachEngineSet('globs', (set) => {
   test('the explicit form alone reads braces and classes', async () => {
     const glob = (path: string) => ({ path, kind: 'glob' as const });
     const claimed = await one.claim({ projectId, body: { paths: [glob('src/{a,b}/*.t[sx]'), 'app/{x,y}.ts', 'app/[id].ts'] } });
-    expect(claimed.paths).toEqual(['src/a/*.t?', 'src/b/*.t?', 'app/{x,y}.ts', 'app/[id].ts']);
+    expect(claimed.paths).toEqual(['app/[id].ts', 'app/{x,y}.ts', 'src/a/*.t?', 'src/b/*.t?']);
     expect(await states(two, 'src/a/x.ts', 'src/c/x.ts', 'app/x.ts', 'app/i.ts', 'app/{x,y}.ts')).toEqual([
       'held',
       'free',
