@@ -127,7 +127,9 @@ async function simulate(shared: Database, seed: number) {
   over = true;
   let ended = false;
   void Promise.all(agents).then(() => (ended = true));
-  while (!ended && (await scheduler.step()));
+  // Some hundred are usual: who is not through by then waits for what never comes.
+  for (let more = 0; !ended && more < 20_000 && (await scheduler.step()); more += 1);
+  if (!ended) broken('an agent never came to its end');
   const trace = scheduler.trace();
   while (database.isBusy() && (await scheduler.step()));
   // While much is held, and again when nothing is.
