@@ -52,6 +52,8 @@ export function createSimulatedDatabase({ shared, scheduler, random }: { shared:
     }
     const done: Promise<T> = shared.transaction(async (tx) => {
       const result = await work(statementsOf(tx, at));
+      // Who needs no more answers comes here although the connection broke, as a retry does whose answer is stored.
+      if (at.broken || !by.alive) throw connectionLost();
       // The commit is one step: nothing else happens until it has.
       await new Promise<void>((resolve, reject) => {
         at.fail.add(reject);
