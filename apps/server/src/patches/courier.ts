@@ -87,7 +87,7 @@ export function createCourier({ database, ledger, rules, log }: Needs) {
 
   /** Notes whose paths came free, for their authors, and whose were taken again. */
   async function settle(projectId: string, own: Rules): Promise<void> {
-    await ledger.change({ projectId, system: true }, 'patch', async (tx, at) => {
+    await ledger.change({ projectId, system: true }, 'settle', async (tx, at) => {
       const standing = await standings(tx, projectId, await openPatches(tx, projectId), own);
       for (const { patch, others } of standing.filter(hasTurned)) {
         await setFree(tx, patch.id, others.length === 0);
@@ -98,7 +98,7 @@ export function createCourier({ database, ledger, rules, log }: Needs) {
   }
 
   async function expire(projectId: string, id: string): Promise<void> {
-    await ledger.change({ projectId, system: true }, 'patch', async (tx, at) => {
+    await ledger.change({ projectId, system: true }, 'expire', async (tx, at) => {
       const patch = await patchById(tx, projectId, id);
       if (!patch || !(await closePatch(tx, id, 'expired', { engineerId: null, sessionId: null }))) return;
       at.emit({

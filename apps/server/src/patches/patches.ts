@@ -37,7 +37,7 @@ export function createPatches({ database, ledger, claims, rules }: Needs) {
     const wanted = filesAsClaims(files, await rules(projectId));
     const id = Bun.randomUUIDv7();
     return claims.attempt(projectId, () =>
-      ledger.change(actor, 'patch', async (tx, at) => {
+      ledger.change(actor, 'offer', async (tx, at) => {
         await requireLive(tx, session);
         const [inWay, open, holds] = await Promise.all([
           obstacles(tx, projectId, wanted, session.lineage),
@@ -113,7 +113,7 @@ export function createPatches({ database, ledger, claims, rules }: Needs) {
     const { projectId, session } = actor;
     const own = await rules(projectId);
     return claims.attempt(projectId, () =>
-      ledger.change(actor, 'patch', async (tx, at) => {
+      ledger.change(actor, 'apply', async (tx, at) => {
         await requireLive(tx, session);
         const patch = await require(tx, projectId, id);
         if (patch.state === 'applied' && session.lineage.includes(patch.closedBy?.sessionId ?? '')) return view(patch);
@@ -133,7 +133,7 @@ export function createPatches({ database, ledger, claims, rules }: Needs) {
     const { projectId, session, engineer, role } = actor;
     const own = await rules(projectId);
     return claims.attempt(projectId, () =>
-      ledger.change(actor, 'patch', async (tx, at) => {
+      ledger.change(actor, 'reject', async (tx, at) => {
         if (session) await requireLive(tx, session);
         const patch = await require(tx, projectId, id);
         if (patch.state === 'rejected' && patch.closedBy?.engineerId === engineer.id) return view(patch);
@@ -147,7 +147,7 @@ export function createPatches({ database, ledger, claims, rules }: Needs) {
   }
 
   async function withdraw(actor: Actor, id: string): Promise<Patch> {
-    return ledger.change(actor, 'patch', async (tx, at) => {
+    return ledger.change(actor, 'withdraw', async (tx, at) => {
       const patch = await require(tx, actor.projectId, id);
       if (patch.author.engineerId !== actor.engineer.id && actor.role !== 'lead') throw notYours(patch);
       if (patch.state === 'withdrawn') return view(patch);

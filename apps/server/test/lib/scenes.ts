@@ -17,6 +17,9 @@ export const verbs = [
   'lose',
   'wait',
   'alloc',
+  'checkpoint',
+  'offer',
+  'apply',
 ] as const;
 export type Verb = (typeof verbs)[number];
 
@@ -33,7 +36,7 @@ export type Scene = {
 
 type Stage = { lead: Client; projectId: string; name: string };
 
-/** What the verbs change: who holds what, where the feature is, who is alive, and what the feed tells. */
+/** What the verbs change: who holds what, where the feature is, who is alive, what is kept of it, and what the feed tells. */
 export async function stateOf(lead: Client, projectId: string, { name }: Pick<Scene, 'name'>) {
   const [features, { claims, sessions, waiting }, told] = await Promise.all([
     lead.listFeatures({ projectId, query: { limit: 100 } }),
@@ -41,6 +44,10 @@ export async function stateOf(lead: Client, projectId: string, { name }: Pick<Sc
     feedOf(lead, projectId),
   ]);
   const found = features.items.find(({ slug }) => slug === name);
+  const [checkpoint, patches] = await Promise.all([
+    found && lead.latestCheckpoint({ projectId, query: { featureId: found.id } }),
+    lead.listPatches({ projectId, query: { state: 'any', limit: 100 } }),
+  ]);
   return {
     feature: found && {
       status: found.status,
@@ -54,6 +61,8 @@ export async function stateOf(lead: Client, projectId: string, { name }: Pick<Sc
       .map(({ filePath, sessionId, fence, parked }) => ({ filePath, sessionId, fence, parked })),
     sessions: sessions.filter(({ agent }) => agent === name).map(({ id }) => id),
     waiting: waiting.filter(({ agent }) => agent === name).map(({ id }) => id),
+    checkpoint: checkpoint?.id ?? null,
+    patches: patches.items.filter(({ paths }) => paths[0]?.startsWith(`${name}/`)).map(({ id, state }) => ({ id, state })),
     events: told.filter((event) => !isOfOthers(event, name)).map(({ seq, type }) => `${seq} ${type}`),
   };
 }
@@ -75,6 +84,18 @@ function isOfOthers({ feature, actor, data }: FeedEvent, name: string): boolean 
 }
 
 const touchesOf = (name: string) => [`${name}/a.ts`, `${name}/b/`, `ro:${name}/docs/`];
+/** To a file that the scene's feature holds. */
+const diffOf = (name: string) =>
+  [
+    `diff --git a/${name}/a.ts b/${name}/a.ts`,
+    `index ${'1'.repeat(40)}..${'2'.repeat(40)} 100644`,
+    `--- a/${name}/a.ts`,
+    `+++ b/${name}/a.ts`,
+    '@@ -1 +1 @@',
+    '-one',
+    '+two',
+    '',
+  ].join('\n');
 const session = ({ lead, projectId, name }: Stage) => terminal(lead, projectId, { agent: name, keeper: true });
 const ready = ({ lead, projectId, name }: Stage) => readyFeature(lead, projectId, name, touchesOf(name));
 
@@ -238,6 +259,47 @@ export const scenes: Record<Verb, (stage: Stage) => Promise<Scene>> = {
       act: async (idempotencyKey, options) =>
         (await agent.with({ ...options }).allocate({ projectId, body: { kind: 'port' } }, { idempotencyKey })).number,
       isDone: ({ claims }) => claims.length === 1,
+    };
+  },
+
+  async checkpoint(stage) {
+    const { lead, projectId, name } = stage;
+    const { agent, fence } = await held(stage);
+    const { id: featureId } = await lead.getFeature({ projectId, slug: name });
+    const body = { sessionId: agent.sessionId, featureId, fence, notes: 'Half way.' };
+    return {
+      name,
+      sessions: [agent.sessionId],
+      act: async (idempotencyKey, options) =>
+        (await agent.with({ ...options }).saveCheckpoint({ projectId, body }, { idempotencyKey }))?.id,
+      isDone: ({ checkpoint, claims }) => checkpoint !== null && claims.length === 3,
+    };
+  },
+
+  async offer(stage) {
+    const { projectId, name } = stage;
+    const { agent: holder } = await held(stage);
+    const agent = await session(stage);
+    return {
+      name,
+      sessions: [holder.sessionId, agent.sessionId],
+      act: async (idempotencyKey, options) =>
+        (await agent.with({ ...options }).offerPatch({ projectId, body: { diff: diffOf(name) } }, { idempotencyKey })).id,
+      isDone: ({ patches, claims }) => patches.length === 1 && patches[0]?.state === 'open' && claims.length === 3,
+    };
+  },
+
+  async apply(stage) {
+    const { projectId, name } = stage;
+    const { agent: holder } = await held(stage);
+    const agent = await session(stage);
+    const { id: patchId } = await agent.offerPatch({ projectId, body: { diff: diffOf(name) } });
+    return {
+      name,
+      sessions: [holder.sessionId, agent.sessionId],
+      act: async (idempotencyKey, options) =>
+        (await holder.with({ ...options }).patchApplied({ projectId, patchId, body: {} }, { idempotencyKey })).state,
+      isDone: ({ patches, claims }) => patches.length === 1 && patches[0]?.state === 'applied' && claims.length === 3,
     };
   },
 
