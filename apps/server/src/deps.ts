@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createAllocations } from './allocations/index.ts';
-import { createAuth, createHashing, createInvitations, createKeys, createUsage } from './auth/index.ts';
+import { createAuth, createHashing, createInvitations, createKeys, createUsage, type Hashing } from './auth/index.ts';
 import { createChecks, createClaims, createIndexFollower } from './claims/index.ts';
 import type { Config } from './config.ts';
 import { createMemoryBus } from './engines/bus/memory.ts';
@@ -65,12 +65,14 @@ export async function createDeps({
   log,
   version,
   crash,
+  hashing = createHashing(),
 }: {
   config: Config;
   engines: Engines;
   log: Log;
   version: string;
   crash: () => void;
+  hashing?: Hashing;
 }) {
   const { database, leases, bus } = engines;
   const kinds = { database: database.kind, leases: config.redisUrl ? 'redis' : 'memory', bus: config.redisUrl ? 'redis' : 'memory' };
@@ -96,7 +98,6 @@ export async function createDeps({
   });
 
   const projects = createProjects({ database, bus, ledger });
-  const hashing = createHashing();
   const usage = createUsage({ database, log });
   const invitations = createInvitations({ database, ledger, salt, join: projects.join, joined: projects.memberChanged });
   const auth = createAuth({

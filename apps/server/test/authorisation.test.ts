@@ -109,7 +109,7 @@ onEachEngineSet('authorisation', (set) => {
   });
   afterAll(() => server.stop());
 
-  /** One for all places: each costs a round of argon2. */
+  /** One for all places. */
   const spares = new Map<Person, Promise<{ id: string }>>();
   function spareKey(of: Person): Promise<{ id: string }> {
     const spare = spares.get(of) ?? of.createKey({ body: { name: 'spare' } });

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { describe } from 'bun:test';
 import postgres from 'postgres';
 import { type Client, createClient } from '@nexus/client';
+import { createHashing } from '../src/auth/index.ts';
 import { parseConfig } from '../src/config.ts';
 import { createDeps, type Deps, openEngines } from '../src/deps.ts';
 import { createMemoryBus } from '../src/engines/bus/memory.ts';
@@ -16,6 +17,9 @@ import { serve } from '../src/server.ts';
 
 export const migrations = fileURLToPath(new URL('../../../drizzle', import.meta.url));
 const root = fileURLToPath(new URL('../../..', import.meta.url));
+
+/** Argon2id as everywhere, at a fiftieth of its cost: most tests make keys, and few are about them. */
+const hashing = createHashing({ memoryCost: 1024, timeCost: 2 });
 
 export type EngineSet = 'embedded' | 'team';
 const environment = process.env;
@@ -64,7 +68,7 @@ export async function startServer(
           leases: createMemoryLeases({ graceMs, maxStepMs }),
           bus: createMemoryBus(),
         };
-  const deps = await createDeps({ config, engines, log, version: '0.0.0-test', crash: () => undefined });
+  const deps = await createDeps({ config, engines, log, version: '0.0.0-test', crash: () => undefined, hashing });
   const server = await serve(deps);
   const anonymous = createClient({ server: server.url });
   return {

@@ -15,7 +15,7 @@ export async function refusal(call: Promise<unknown>): Promise<NexusError> {
 
 export type Person = Awaited<ReturnType<TestServer['engineer']>>;
 
-/** Engineers for a whole file, since each costs two argon2 rounds; projects of their own for each test. */
+/** Engineers for a whole file; projects of their own for each test. */
 export async function createCrew(server: TestServer) {
   const engineer = async (name: string): Promise<Person> => {
     const person = await server.engineer(name);

@@ -1,6 +1,6 @@
 export { createAuth } from './auth.ts';
 export { authRoutes } from './auth.routes.ts';
-export { createHashing } from './hashing.ts';
+export { createHashing, type Hashing } from './hashing.ts';
 export { createInvitations } from './invitations.ts';
 export { revokeInvitationsOf } from './invitations.store.ts';
 export { createKeys } from './keys.ts';
