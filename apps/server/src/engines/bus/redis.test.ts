@@ -82,6 +82,12 @@ describe.skipIf(!url || !hasRedisServer)('with a Redis', () => {
   });
 });
 
-describe.skipIf(!url)('with the Redis of the tests', () => {
-  busSuite('bus in Redis', async () => [await createRedisBus({ url }), await createRedisBus({ url })]);
+describe.skipIf(!url || !hasRedisServer)('with a Redis that no other test talks in', () => {
+  let server: PrivateRedis;
+  afterAll(() => server.remove());
+  busSuite('bus in Redis', async () => {
+    server = await privateRedis();
+    await server.start();
+    return [await createRedisBus({ url: server.url }), await createRedisBus({ url: server.url })];
+  });
 });
