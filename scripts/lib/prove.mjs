@@ -1,7 +1,7 @@
 import { capture } from './programs.mjs';
 import { root } from './root.mjs';
 
-/** One whose simulated days are known to end: a change is judged by what it breaks. New seeds are for `bun run prove`. */
+/** Always the same, so that a change is judged by what it breaks. New seeds are for `bun run prove`. */
 const SEED = '22';
 
 /** Runs the quick cut of `bun run prove`; what it prints is shown only when it fails. */

@@ -14,7 +14,7 @@ import { createSimulatedLeases, type Times } from '../sim/leases.ts';
 import { createScheduler } from '../sim/scheduler.ts';
 import { createSimulatedServer } from '../sim/server.ts';
 
-const STEPS = 2000;
+const STEPS = 800;
 const SERVERS = 4;
 const AGENTS = 12;
 const times: Times = { ttlMs: 4000, graceMs: 1000, maxStepMs: 1000 };
@@ -25,7 +25,7 @@ export const simulation: Suite = {
   needs: 'nothing',
   async run({ seed, quick, first, note }) {
     const report = createReport();
-    const runs = quick ? 2 : 60;
+    const runs = quick ? 5 : 200;
     let picks = 0;
     await onEmptyDatabases(async (empty) => {
       for (let each = 0; each < runs; each += 1) {
