@@ -35,7 +35,7 @@ let bundled: Promise<string> | undefined;
 async function bundle(): Promise<string> {
   const outdir = mkdtempSync(join(tmpdir(), 'nxb-'));
   process.on('exit', () => rmSync(outdir, { recursive: true, force: true }));
-  const { outputs } = await Bun.build({ entrypoints: [main], outdir, target: 'bun' });
+  const { outputs } = await Bun.build({ entrypoints: [main], outdir, target: 'bun', bytecode: true });
   const [made] = outputs;
   if (made === undefined) throw new Error('The CLI was not bundled.');
   return made.path;
