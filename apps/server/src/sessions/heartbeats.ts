@@ -82,10 +82,20 @@ export function createHeartbeats({ database, leases, refs, bringUp, storeWasAway
   async function oneBeat({ id, projectId }: SessionRef): Promise<Beat | undefined> {
     let beatOf = joint.get(projectId);
     if (!beatOf) {
-      const call = async (ids: string[]) => new Map((await beats(projectId, ids)).map((beat) => [beat.session, beat]));
+      const call = async (ids: string[]) => new Map((await leases.beat(projectId, ids)).map((beat) => [beat.session, beat]));
       joint.set(projectId, (beatOf = together(call, AT_ONCE)));
     }
-    return (await beatOf(id)).get(id);
+    try {
+      const beat = (await beatOf(id)).get(id);
+      if (beat?.state !== 'unknown') return beat;
+    } catch (error) {
+      if (!(error instanceof LeaseStoreUnavailable)) throw error;
+      storeWasAway();
+      return undefined;
+    }
+    // By itself: nobody else's beat waits for the ledger.
+    const [beat] = await beats(projectId, [id]);
+    return beat;
   }
 
   async function heartbeat(actor: Principal & { projectId: string }, sessionId: string): Promise<Heartbeat> {
