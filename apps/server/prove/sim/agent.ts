@@ -81,10 +81,14 @@ export async function runAgent(world: World, number: number, steady: boolean): P
   /** One life: a session from its opening to its end. */
   async function live(): Promise<void> {
     const agentSessionId = `${being.name} ${scheduler.steps()}`;
-    const opened = await insist('open', (deps) => deps.sessions.open(actorOf('open'), { agent: 'agent', agentSessionId, keeper: true }));
+    let asked = scheduler.now();
+    const opened = await insist('open', (deps) => {
+      asked = scheduler.now();
+      return deps.sessions.open(actorOf('open'), { agent: 'agent', agentSessionId, keeper: true });
+    });
     if (!opened || 'refusal' in opened) return;
     const session = opened.answer.ref;
-    const life = { over: false, silentUntil: 0, lastTry: scheduler.now(), greatestGap: 0 };
+    const life = { over: false, silentUntil: 0, lastTry: asked, greatestGap: 0 };
 
     async function beating() {
       while (!life.over && !world.over()) {

@@ -24,7 +24,14 @@ export const ambiguous: Suite = {
     const toDatabase = await startProxy(Number(new URL(database.url).port));
     const through = new URL(database.url);
     through.port = String(toDatabase.port);
-    const env = { NEXUS_DATA_DIR: dataDir, DATABASE_URL: through.href, REDIS_URL: process.env['TEST_REDIS_URL'] ?? '', LOG_LEVEL: 'warn' };
+    const env = {
+      NEXUS_DATA_DIR: dataDir,
+      DATABASE_URL: through.href,
+      REDIS_URL: process.env['TEST_REDIS_URL'] ?? '',
+      LOG_LEVEL: 'warn',
+      // Nobody beats here: losing an earlier scene's session would be a commit, and its reply the one that is lost.
+      LEASE_TTL_SECONDS: '3600',
+    };
     const server = await spawnServer(env);
     const toServer = await startProxy(Number(new URL(server.url).port));
     const ledger = await openPostgres({ url: database.url, migrations, poolSize: 2 });

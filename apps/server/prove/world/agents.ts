@@ -41,10 +41,15 @@ async function insist<T>(call: (client: Client) => Promise<T>, unheard: () => vo
 
 async function live(): Promise<void> {
   const body = { agent: 'chaos', agentSessionId: crypto.randomUUID(), keeper: true };
-  const opened = await insist((client) => client.openSession({ projectId, body }));
+  // Its lease may begin with the asking, and this process may be stopped before it hears so.
+  let asked = now();
+  const opened = await insist((client) => {
+    asked = now();
+    return client.openSession({ projectId, body });
+  });
   if (!opened || opened instanceof NexusError) return;
   const session = opened.id;
-  const life = { over: false, lost: false, greatestGap: 0, lastTry: now() };
+  const life = { over: false, lost: false, greatestGap: 0, lastTry: asked };
   /** An attempt was not answered: it may take place at any time. */
   let unheard = false;
 
