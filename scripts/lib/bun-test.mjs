@@ -6,8 +6,9 @@ import { root } from './root.mjs';
 
 /** Runs `bun test` with these arguments, shows its output, and answers `{ passed, failed, skipped }`. */
 export async function runBunTest(bun, args, env) {
-  // Test files run beside each other, each in a process of its own; more than four would only wait for one Postgres.
-  const parallel = `--parallel=${Math.min(availableParallelism(), 4)}`;
+  // Test files run beside each other, each in a process of its own, one more than there are cores, for many of them wait; more than four
+  // would only wait for one Postgres.
+  const parallel = `--parallel=${Math.min(availableParallelism() + 1, 4)}`;
   // `--no-orphans`: servers that a test started end with the run, even when it is killed.
   const child = spawn(bun, ['test', parallel, '--no-orphans', '--timeout', '60000', ...args], {
     cwd: root,
