@@ -10,9 +10,10 @@ import { together } from './together.ts';
 
 export type News = Pick<Heartbeat, 'requests' | 'messages' | 'patches'>;
 type Dirty = Array<{ session: string; paths: string[]; more: boolean }>;
+type Activity = Array<{ session: string; edits: number; denials: number }>;
+
 /** A script in Redis lets nobody else in while it runs: 100 sessions take it half a millisecond. */
 const AT_ONCE = 100;
-type Activity = Array<{ session: string; edits: number; denials: number }>;
 
 export type HeartbeatNeeds = {
   database: Database;

@@ -107,6 +107,13 @@ async function held(stage: Stage) {
   return { agent, fence: fence ?? 0 };
 }
 
+/** The same, and a session that wants some of it. */
+async function wanted(stage: Stage) {
+  const { agent: holder } = await held(stage);
+  const agent = await session(stage);
+  return { holder, agent, sessions: [holder.sessionId, agent.sessionId] };
+}
+
 /** A verb that ends the hold of the feature and moves it on. */
 const ending =
   (verb: 'doneFeature' | 'releaseFeature' | 'cancelFeature', status: string) =>
@@ -239,11 +246,10 @@ export const scenes: Record<Verb, (stage: Stage) => Promise<Scene>> = {
 
   async wait(stage) {
     const { projectId, name } = stage;
-    const { agent: holder } = await held(stage);
-    const agent = await session(stage);
+    const { agent, sessions } = await wanted(stage);
     return {
       name,
-      sessions: [holder.sessionId, agent.sessionId],
+      sessions,
       act: async (idempotencyKey, options) =>
         (await agent.with({ ...options }).joinQueue({ projectId, body: { paths: [`${name}/b/`] } }, { idempotencyKey })).id,
       isDone: ({ waiting, claims }) => waiting.length === 1 && claims.length === 3,
@@ -278,11 +284,10 @@ export const scenes: Record<Verb, (stage: Stage) => Promise<Scene>> = {
 
   async offer(stage) {
     const { projectId, name } = stage;
-    const { agent: holder } = await held(stage);
-    const agent = await session(stage);
+    const { agent, sessions } = await wanted(stage);
     return {
       name,
-      sessions: [holder.sessionId, agent.sessionId],
+      sessions,
       act: async (idempotencyKey, options) =>
         (await agent.with({ ...options }).offerPatch({ projectId, body: { diff: diffOf(name) } }, { idempotencyKey })).id,
       isDone: ({ patches, claims }) => patches.length === 1 && patches[0]?.state === 'open' && claims.length === 3,
@@ -291,12 +296,11 @@ export const scenes: Record<Verb, (stage: Stage) => Promise<Scene>> = {
 
   async apply(stage) {
     const { projectId, name } = stage;
-    const { agent: holder } = await held(stage);
-    const agent = await session(stage);
+    const { holder, agent, sessions } = await wanted(stage);
     const { id: patchId } = await agent.offerPatch({ projectId, body: { diff: diffOf(name) } });
     return {
       name,
-      sessions: [holder.sessionId, agent.sessionId],
+      sessions,
       act: async (idempotencyKey, options) =>
         (await holder.with({ ...options }).patchApplied({ projectId, patchId, body: {} }, { idempotencyKey })).state,
       isDone: ({ patches, claims }) => patches.length === 1 && patches[0]?.state === 'applied' && claims.length === 3,
