@@ -129,6 +129,23 @@ test('a death is reported until the server answers', async () => {
   expect(deaths()).toHaveLength(4);
 }, 25_000);
 
+test('while the server is away an idle keeper ends, and the next one reports the death', async () => {
+  env = { ...env, NEXUS_KEEPER_IDLE_SECONDS: '1' };
+  await ensureKeeper({ env, self });
+  const doomed = agent();
+  await ask(registration('s1', doomed));
+  await until(() => beats().length > 0, 'a beat');
+  let isAway = true;
+  server.answer(({ path }) => (path.endsWith('/end') ? (isAway ? refusal(503, 'SERVICE_UNAVAILABLE') : data({})) : undefined));
+  doomed.child.kill('SIGKILL');
+  await until(() => deaths().length > 0, 'an attempt');
+  await until(() => !existsSync(socket()), 'it ends', 10_000);
+  const before = deaths().length;
+  isAway = false;
+  await ensureKeeper({ env, self });
+  await until(() => deaths().length > before, 'the report');
+}, 25_000);
+
 test('a pid that another process has now is a dead agent', async () => {
   await ensureKeeper({ env, self });
   const { pid, startTime } = agent();

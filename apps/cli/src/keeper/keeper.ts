@@ -93,7 +93,8 @@ export function createKeeper({ registry, clientFor, log, beatSeconds, survey = (
   let idleSince = Date.now();
   const look = (): void => {
     const entries = registry.all();
-    if (entries.length > 0) idleSince = Date.now();
+    // A death that no server wants to hear of keeps it no longer: it is on disk, and the next keeper's to report.
+    if (entries.some(({ state }) => state === 'kept')) idleSince = Date.now();
     else if (Date.now() - idleSince >= idleMs) finish('nothing to keep');
     const dead = entries.filter((entry) => entry.state === 'kept' && !isAlive(entry));
     if (dead.length > 0) void bury(dead);
